@@ -1,0 +1,1 @@
+"""The ``realhands`` command: argument parsing and printing only."""

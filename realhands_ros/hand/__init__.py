@@ -1,0 +1,1 @@
+"""The parametric hand: file layout, topology, layer, poses, UV atlas."""

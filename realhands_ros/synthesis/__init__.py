@@ -1,0 +1,1 @@
+"""Synthetic stereo hands with exact truth: scenes, renderers, datasets, bags."""
