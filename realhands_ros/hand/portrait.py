@@ -1,0 +1,161 @@
+"""
+Plain pictures of hand meshes for people to judge: smooth shading, fixed views, one light.
+
+Photographic rendering with materials, environments and shadows is the synthesis package's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.rasterizer import RasterFragments, rasterize
+from realhands_ros.hand.topology import Handedness
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Image = NDArray[np.uint8]
+
+SKIN_TINT = (224, 172, 142)
+BACKGROUND = (246, 246, 244)
+
+# Camera axes in the right hand's model frame: rows image right, image down, forward.
+_VIEW_AXES_RIGHT = {
+    'palm': ((0, 0, 1), (1, 0, 0), (0, 1, 0)),
+    'back': ((0, 0, -1), (1, 0, 0), (0, -1, 0)),
+    'side': ((0, 1, 0), (1, 0, 0), (0, 0, -1)),
+}
+VIEWS = tuple(_VIEW_AXES_RIGHT)
+
+_DISTANCE_M = 0.8
+_SUPERSAMPLING = 2
+# Directions towards the lights in camera axes (x right, y down, z forward) and their strengths.
+_LIGHTS = (((-0.45, -0.65, -0.62), 0.72), ((0.75, -0.1, -0.65), 0.22))
+_AMBIENT = 0.16
+
+
+def view_rotation(view: str, handedness: Handedness) -> FloatArray:
+    """Return the rotation (3, 3) from model frame to camera of 'palm', 'back' or 'side'."""
+    if view not in _VIEW_AXES_RIGHT:
+        message = f'there is no view {view!r}; the views are {", ".join(VIEWS)}'
+        raise ConfigError(message)
+    rotation = np.array(_VIEW_AXES_RIGHT[view], dtype=np.float64)
+    if handedness == 'left':
+        # The left model is the right one with x negated; its image is mirrored left to right.
+        mirror = np.diag([-1.0, 1.0, 1.0])
+        rotation = mirror @ rotation @ mirror
+    return rotation
+
+
+def vertex_normals(vertices: ArrayLike, faces: IntArray) -> FloatArray:
+    """Return area-weighted unit normals (V, 3) of a mesh with vertices (V, 3)."""
+    vertices = np.asarray(vertices, dtype=np.float64)
+    corners = vertices[faces]
+    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros_like(vertices)
+    np.add.at(normals, faces, face_normals[:, None, :])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.asarray(normals / np.maximum(lengths, 1e-12))
+
+
+def shade(
+    vertices_cam: ArrayLike, faces: IntArray, camera: PinholeCamera, colours: ArrayLike
+) -> tuple[FloatArray, RasterFragments]:
+    """
+    Render a mesh with smooth Lambert shading under two fixed lights.
+
+    ``vertices_cam`` (V, 3) metres in the optical frame; ``colours`` broadcast to (H, W, 3),
+    0..255: one tint or an image of what each pixel shows. Returns the image (H, W, 3), 0..255,
+    black where no face is, and the raster's fragments.
+    """
+    vertices_cam = np.asarray(vertices_cam, dtype=np.float64)
+    fragments = rasterize(vertices_cam, faces, camera)
+    normals = fragments.interpolate(vertex_normals(vertices_cam, faces), faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-12)
+    light = np.full(fragments.mask.shape, _AMBIENT)
+    for direction, strength in _LIGHTS:
+        towards = np.array(direction) / np.linalg.norm(direction)
+        light += strength * np.maximum(normals @ towards, 0.0)
+    shaded = np.asarray(colours, dtype=np.float64) * light[..., None] * 1.12
+    return np.clip(shaded, 0, 255) * fragments.mask[..., None], fragments
+
+
+def portrait(
+    vertices: ArrayLike,
+    faces: IntArray,
+    handedness: Handedness,
+    view: str,
+    *,
+    size: int = 320,
+    extent_m: float = 0.24,
+    vertex_colours: ArrayLike | None = None,
+    texture: tuple[Image, FloatArray, IntArray] | None = None,
+) -> Image:
+    """
+    Draw a mesh, fingers up, from 'palm', 'back' or 'side', as an RGB image (size, size, 3).
+
+    ``extent_m`` is the width of the picture in metres. ``vertex_colours`` (V, 3) in 0..255 or
+    ``texture`` (image (T, T, 3), uv (M, 2), face_uv (F, 3)) replace the skin tint.
+    """
+    pixels = size * _SUPERSAMPLING
+    focal = pixels * _DISTANCE_M / extent_m
+    centre = (pixels - 1) / 2
+    intrinsics = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1.0]])
+    camera = PinholeCamera(intrinsics, pixels, pixels)
+    vertices_cam = np.asarray(vertices, dtype=np.float64) @ view_rotation(view, handedness).T
+    middle = (vertices_cam.min(axis=0) + vertices_cam.max(axis=0)) / 2
+    vertices_cam = vertices_cam - middle + [0.0, 0.0, _DISTANCE_M]
+
+    colours: ArrayLike = SKIN_TINT
+    if vertex_colours is not None or texture is not None:
+        fragments = rasterize(vertices_cam, faces, camera)
+        if vertex_colours is not None:
+            colours = fragments.interpolate(np.asarray(vertex_colours, dtype=np.float64), faces)
+        elif texture is not None:
+            image, uv, face_uv = texture
+            colours = sample_texture(image, fragments.interpolate(uv, face_uv))
+    shaded, fragments = shade(vertices_cam, faces, camera, colours)
+    picture = np.where(fragments.mask[..., None], shaded, np.array(BACKGROUND, dtype=np.float64))
+    reduced = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return reduced.round().astype(np.uint8)
+
+
+def sample_texture(image: Image, uv: FloatArray) -> FloatArray:
+    """Look up an atlas image (T, T, 3) bilinearly at uv (H, W, 2), v up, (H, W, 3) in 0..255."""
+    height, width = image.shape[:2]
+    columns = uv[..., 0] * width - 0.5
+    rows = (1.0 - uv[..., 1]) * height - 0.5
+    looked_up = cv2.remap(
+        image, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return np.asarray(looked_up, dtype=np.float64)
+
+
+def checkerboard(size: int, cells: int) -> Image:
+    """Return an RGB checker (size, size, 3) whose colour drifts, so that cells can be found."""
+    index = np.arange(size) * cells // size
+    ramp = np.linspace(60, 220, size)
+    image = np.empty((size, size, 3))
+    image[..., 0], image[..., 1], image[..., 2] = ramp[None, :], ramp[:, None], 150
+    image[(index[:, None] + index[None, :]) % 2 == 0] *= 0.45
+    return image.astype(np.uint8)
+
+
+def label(image: Image, text: str) -> Image:
+    """Return the picture with a line of text in its top-left corner."""
+    labelled = image.copy()
+    cv2.putText(
+        labelled, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA
+    )
+    return labelled
+
+
+def grid(rows: Sequence[Sequence[Image]]) -> Image:
+    """Lay out equally sized pictures as a table."""
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
