@@ -15,6 +15,7 @@ from realhands_ros.errors import RealhandsError
 # `realhands --help` and `realhands doctor` work when a dependency of another command is missing.
 COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
+    'hand': 'import the official MANO hand model',
 }
 
 

@@ -1,0 +1,161 @@
+"""
+Read the official MANO pickles without chumpy and without running any of their code.
+
+``MANO_RIGHT.pkl`` and ``MANO_LEFT.pkl`` were written by Python 2: arrays, a scipy CSC matrix for
+``J_regressor`` and a chumpy ``Select`` for ``shapedirs``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.errors import ModelFileError
+from realhands_ros.hand.inert_pickle import GlobalName, InertObject, load_inert_pickle
+from realhands_ros.hand.model_file import (
+    FILE_KEYS,
+    HandModelData,
+    hand_model_data_from_arrays,
+)
+from realhands_ros.hand.topology import NUM_JOINTS, NUM_VERTICES, TIP_VERTEX_IDS, Handedness
+
+Array = NDArray[Any]
+
+# Each name under every module path that Python 2 and 3, old and new numpy and scipy gave it.
+_RECONSTRUCT = set(product(('numpy.core.multiarray', 'numpy._core.multiarray'), ['_reconstruct']))
+_DTYPE = {('numpy', 'dtype')}
+_CSC_MATRIX = set(
+    product(('scipy.sparse', 'scipy.sparse.csc', 'scipy.sparse._csc'), ['csc_matrix'])
+)
+_CHUMPY_ARRAY = {('chumpy', 'Ch'), ('chumpy.ch', 'Ch')}
+_CHUMPY_SELECT = {('chumpy.reordering', 'Select'), ('chumpy', 'Select')}
+_ENCODE = {('_codecs', 'encode')}
+# Named by the records above, or by chumpy's bookkeeping; their content is never looked at.
+_IGNORED = {
+    *product(('__builtin__', 'builtins'), ('object', 'set')),
+    ('numpy', 'ndarray'),
+    *product(('numpy.core.multiarray', 'numpy._core.multiarray'), ['scalar']),
+}
+ALLOWED_GLOBALS: frozenset[GlobalName] = frozenset(
+    _RECONSTRUCT | _DTYPE | _CSC_MATRIX | _CHUMPY_ARRAY | _CHUMPY_SELECT | _ENCODE | _IGNORED
+)
+
+_NUMBER_TYPE = re.compile(r'[fiu][1248]|b1')
+
+
+def read_official_pickle(path: Path | str) -> HandModelData:
+    """
+    Read ``MANO_RIGHT.pkl`` or ``MANO_LEFT.pkl`` (or a twin of it made without chumpy).
+
+    The hand is told from the side the fingers point to; the file's name must not say otherwise.
+    In the official left model the x of the shape directions has the wrong sign: it is repaired.
+    Raises ModelFileError when the file is not such a pickle or asks for code.
+    """
+    path = Path(path)
+    content = load_inert_pickle(path, ALLOWED_GLOBALS)
+    if not isinstance(content, Mapping):
+        message = f'{path} holds a {type(content).__name__}, not the dictionary of a hand model'
+        raise ModelFileError(message)
+    arrays = {
+        key: _decoded(content[key], f'{key} of {path}') for key in FILE_KEYS if key in content
+    }
+    data = hand_model_data_from_arrays(arrays, 'right', source=str(path))
+    if _handedness_of(data, path) == 'left':
+        mirror = np.array([-1.0, 1.0, 1.0])
+        data = replace(data, shapedirs=data.shapedirs * mirror[:, None], handedness='left')
+    return data
+
+
+def _handedness_of(data: HandModelData, path: Path) -> Handedness:
+    wrist_x = data.joint_regressor[0] @ data.v_template[:, 0]
+    tips_x = data.v_template[list(TIP_VERTEX_IDS.values()), 0]
+    found: Handedness = 'right' if tips_x.mean() < wrist_x else 'left'
+    other = 'LEFT' if found == 'right' else 'RIGHT'
+    if other in path.name.upper():
+        direction = '-x' if found == 'right' else '+x'
+        message = (
+            f'{path} is named as a {other.lower()} hand but its fingers point along {direction}, '
+            f'as those of a {found} one do: rename it or download it again'
+        )
+        raise ModelFileError(message)
+    return found
+
+
+def _decoded(value: object, where: str) -> Array:
+    """Return the array that a record stands for."""
+    if not isinstance(value, InertObject):
+        message = f'{where} is a {type(value).__name__}, not an array'
+        raise ModelFileError(message)
+    try:
+        if value.pickled_name in _CHUMPY_SELECT:
+            return _select(value)
+        if value.pickled_name in _CSC_MATRIX:
+            return _dense(value)
+        return _array(value)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        message = f'{where} is damaged, or not written as in the official files ({error})'
+        raise ModelFileError(message) from error
+
+
+def _select(record: InertObject) -> Array:
+    """Return chumpy's ``Select``: chosen elements of an array, in a shape of their own."""
+    source = _array(record.state['a'])
+    indices = _array(record.state['idxs'])
+    return source.ravel()[indices].reshape(record.state['preferred_shape'])
+
+
+def _dense(record: InertObject) -> Array:
+    """Return the joint regressor, a matrix of compressed columns, as a dense one."""
+    state = record.state
+    values, rows, starts = (_array(state[name]) for name in ('data', 'indices', 'indptr'))
+    if tuple(state['_shape']) != (NUM_JOINTS, NUM_VERTICES):
+        message = f'sparse shape {state["_shape"]} instead of {(NUM_JOINTS, NUM_VERTICES)}'
+        raise ValueError(message)
+    columns = np.repeat(np.arange(NUM_VERTICES), np.diff(starts))
+    dense = np.zeros((NUM_JOINTS, NUM_VERTICES))
+    np.add.at(dense, (rows, columns), values)
+    return dense
+
+
+def _array(record: InertObject) -> Array:
+    """Return a numpy array, or the one inside a plain chumpy array."""
+    if record.pickled_name in _CHUMPY_ARRAY:
+        record = record.state['x']
+    if record.pickled_name not in _RECONSTRUCT:
+        message = f'an array is written as {".".join(record.pickled_name)}'
+        raise ValueError(message)
+    # The state that numpy's ndarray.__setstate__ takes.
+    _, shape, dtype, is_fortran, content = record.state
+    if any(length < 0 for length in shape):
+        message = f'shape {shape}'
+        raise ValueError(message)
+    number_type = _number_type(dtype)
+    flat = np.frombuffer(_raw_bytes(content), number_type)
+    return flat.reshape(shape, order='F' if is_fortran else 'C')
+
+
+def _number_type(record: InertObject) -> np.dtype[Any]:
+    code, byte_order = record.args[0], record.state[1]
+    if not _NUMBER_TYPE.fullmatch(code):
+        message = f'an array of type {code!r} instead of numbers'
+        raise ValueError(message)
+    return np.dtype(byte_order + code)
+
+
+def _raw_bytes(content: object) -> bytes:
+    """Return the bytes of an array as Python 3, Python 2 (a string) or ``_codecs`` wrote them."""
+    if isinstance(content, InertObject) and content.pickled_name in _ENCODE:
+        content = content.args[0]
+    if isinstance(content, str):
+        return content.encode('latin1')
+    if isinstance(content, bytes):
+        return content
+    message = f'the content of an array is a {type(content).__name__}'
+    raise TypeError(message)
