@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+import torch
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.hand.layer import HandModel
+from realhands_ros.refinement import soft_silhouette_cpu
+from realhands_ros.refinement.shared_work import run_shared
+from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
+from realhands_ros.refinement.soft_silhouette import SoftSilhouette
+from realhands_ros.refinement.soft_silhouette_pytorch3d import available
+
+SIGMAS = (1e-3, 1e-4, 1e-5)
+
+
+@pytest.fixture(scope='module')
+def model() -> HandModel:
+    return HandModel.load()
+
+
+def _projected_hands(model: HandModel, size: int, batch: int = 2) -> torch.Tensor:
+    """Bent hands that fill most of a square image and differ in pose and view, (B, 778, 2)."""
+    generator = torch.Generator().manual_seed(5)
+    pose = 0.3 * torch.randn(batch, 48, generator=generator)
+    pose[:, 0] += 1.4
+    vertices = model(pose, torch.zeros(batch, 10)).vertices
+    vertices = vertices - vertices.mean(1, keepdim=True) + torch.tensor([0.0, 0.0, 0.5])
+    return vertices[..., :2] / vertices[..., 2:] * (2.0 * size) + 0.5 * size
+
+
+@pytest.mark.parametrize('renderer', ['cpu', 'torch'])
+@pytest.mark.parametrize('sigma', SIGMAS)
+@pytest.mark.parametrize(('height', 'width'), [(48, 48), (40, 61)])
+def test_renderers_agree_with_the_reference(model, renderer, sigma, height, width):
+    vertices = _projected_hands(model, 44)
+    settings = SilhouetteSettings(height, width, sigma)
+    expected = SoftSilhouette(model.faces, settings, renderer='reference')(vertices.double())
+    found = SoftSilhouette(model.faces, settings, renderer=renderer)(vertices)
+    assert 0.15 < expected.mean() < 0.6
+    assert found.shape == (2, height, width)
+    assert (found - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize('renderer', ['cpu', 'torch'])
+@pytest.mark.parametrize('sigma', SIGMAS)
+def test_gradients_agree_with_the_reference(model, renderer, sigma):
+    settings = SilhouetteSettings(48, 48, sigma)
+    weight = torch.randn(2, 48, 48, generator=torch.Generator().manual_seed(1))
+    gradients = []
+    for name, dtype in (('reference', torch.float64), (renderer, torch.float32)):
+        vertices = _projected_hands(model, 48).to(dtype).requires_grad_()
+        image = SoftSilhouette(model.faces, settings, renderer=name)(vertices)
+        (image * weight).sum().backward()
+        gradients.append(vertices.grad.double())
+    expected, found = gradients
+    assert (found - expected).norm() < 1e-3 * expected.norm()
+    assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
+def test_gradient_agrees_with_finite_differences():
+    """Few large triangles, so that a small step leaves every pixel's nearest edge as it is."""
+    settings = SilhouetteSettings(32, 32, 1e-3)
+    rng = np.random.default_rng(2)
+    vertices = rng.uniform(3.0, 28.0, (1, 6, 2)).astype(np.float32)
+    faces = np.array([[0, 1, 2], [2, 1, 3], [3, 4, 5]], dtype=np.int32)
+    weight = rng.normal(size=(1, 32, 32)).astype(np.float32)
+    _, transmittance = soft_silhouette_cpu.render(vertices, faces, settings)
+    found = soft_silhouette_cpu.backward(vertices, faces, settings, transmittance, weight)
+    reference = SoftSilhouette(torch.from_numpy(faces), settings, renderer='reference')
+    expected = np.zeros_like(found)
+    step = 1e-4
+    for index in np.ndindex(*vertices.shape):
+        values = []
+        for sign in (1.0, -1.0):
+            moved = vertices.astype(np.float64)
+            moved[index] += sign * step
+            values.append(float((reference(torch.from_numpy(moved))[0] * weight[0]).sum()))
+        expected[index] = (values[0] - values[1]) / (2.0 * step)
+    assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+def test_a_half_plane_has_the_closed_form_value():
+    """On the long edge of a huge triangle D = sigmoid(+-d^2 / sigma), d in NDC."""
+    settings = SilhouetteSettings(64, 64, 1e-3)
+    vertices = torch.tensor([[[-500.0, 31.5], [600.0, 31.5], [30.0, 900.0]]])
+    image = SoftSilhouette(torch.tensor([[0, 1, 2]]), settings)(vertices)
+    distance = (torch.arange(64) - 31.5) / 32.0
+    expected = torch.sigmoid(distance.sign() * distance**2 / 1e-3)
+    expected[(distance < 0) & (expected < 1e-4)] = 0.0
+    torch.testing.assert_close(image[0, :, 30], expected, atol=1e-6, rtol=0.0)
+
+
+def test_results_are_the_same_to_the_bit_run_after_run(model):
+    settings = SilhouetteSettings(224, 224)
+    vertices = _projected_hands(model, 220).numpy()
+    faces = model.faces.numpy().astype(np.int32)
+    weight = np.random.default_rng(0).normal(size=(2, 224, 224)).astype(np.float32)
+    images, gradients = [], []
+    for _ in range(5):
+        image, transmittance = soft_silhouette_cpu.render(vertices, faces, settings)
+        images.append(image)
+        gradients.append(
+            soft_silhouette_cpu.backward(vertices, faces, settings, transmittance, weight)
+        )
+    assert all(np.array_equal(image, images[0]) for image in images)
+    assert all(np.array_equal(gradient, gradients[0]) for gradient in gradients)
+
+
+@pytest.mark.parametrize('renderer', ['cpu', 'torch'])
+def test_odd_triangles_do_no_harm(renderer):
+    """Not finite, edge-on, a point, far outside, at a border: skipped or cut, never NaN."""
+    settings = SilhouetteSettings(32, 32)
+    odd = [
+        [[np.nan, 3.0], [9.0, 4.0], [5.0, 9.0]],
+        [[np.inf, 3.0], [9.0, 4.0], [5.0, 9.0]],
+        [[2.0, 2.0], [10.0, 10.0], [20.0, 20.0]],
+        [[7.0, 7.0], [7.0, 7.0], [7.0, 7.0]],
+        [[1e9, 1e9], [2e9, 1e9], [1e9, 2e9]],
+    ]
+    good = [[-20.0, 20.0], [50.0, 25.0], [10.0, 60.0]]
+    vertices = torch.tensor([*odd, good], dtype=torch.float32).reshape(1, -1, 2)
+    vertices.requires_grad_()
+    faces = torch.arange(vertices.shape[1]).reshape(-1, 3)
+    image = SoftSilhouette(faces, settings, renderer=renderer)(vertices)
+    image.sum().backward()
+    alone = SoftSilhouette(faces[-1:], settings, renderer=renderer)(vertices.detach())
+    torch.testing.assert_close(image.detach(), alone, atol=1e-6, rtol=0.0)
+    assert image.max() > 0.99
+    finite = vertices.detach().isfinite()
+    assert vertices.grad[finite].isfinite().all()
+    assert vertices.grad[0, -3:].abs().max() > 0.0
+
+
+def test_no_vertices_give_an_empty_image():
+    image = SoftSilhouette(torch.zeros(0, 3, dtype=torch.int64), SilhouetteSettings(8, 8))(
+        torch.zeros(1, 0, 2)
+    )
+    assert image.shape == (1, 8, 8)
+    assert image.abs().max() == 0.0
+
+
+@pytest.mark.skipif(not available(), reason='PyTorch3D is not installed')
+@pytest.mark.parametrize(('height', 'width'), [(48, 48), (40, 61)])
+def test_pytorch3d_gives_the_same_image(model, height, width):
+    vertices = _projected_hands(model, 44)
+    settings = SilhouetteSettings(height, width)
+    ours = SoftSilhouette(model.faces, settings)(vertices)
+    theirs = SoftSilhouette(model.faces, settings, renderer='pytorch3d')(vertices)
+    assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_wrong_arguments_are_reported():
+    faces = torch.zeros(1, 3, dtype=torch.int64)
+    with pytest.raises(ConfigError, match='sigma'):
+        SilhouetteSettings(8, 8, 0.0)
+    with pytest.raises(ConfigError, match='size'):
+        SilhouetteSettings(0, 8)
+    with pytest.raises(ConfigError, match='renderer'):
+        SoftSilhouette(faces, SilhouetteSettings(8, 8), renderer='opengl')
+    with pytest.raises(ConfigError, match='vertices'):
+        SoftSilhouette(faces, SilhouetteSettings(8, 8))(torch.zeros(4, 3))
+
+
+def test_an_error_of_a_kernel_reaches_the_caller():
+    def fail(counter_address: int) -> None:
+        raise RuntimeError('kernel')
+
+    with pytest.raises(RuntimeError, match='kernel'):
+        run_shared(fail)
