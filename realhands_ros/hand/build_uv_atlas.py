@@ -1,0 +1,217 @@
+"""
+Makes the texture atlas of a hand model in MANO layout: two islands, palm and back.
+
+The seam follows the sides of hand and fingers: each face goes to the side it looks to, and a
+minimum cut through the mesh keeps the seam short and the islands whole. Each island is flattened
+with the fingers fanned out, so that none comes to lie on its neighbour, and both are packed into
+the square.
+
+Run ``python -m realhands_ros.hand.build_uv_atlas`` after any change of the mesh.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.spatial.transform import Rotation
+
+from realhands_ros.errors import ModelFileError
+from realhands_ros.geometry.flattening import flatten, stretches
+from realhands_ros.geometry.packing import pack_pair
+from realhands_ros.hand.model_file import (
+    HandModelData,
+    default_model_folder,
+    load_hand_model_data,
+)
+from realhands_ros.hand.skeleton import HandSkeleton
+from realhands_ros.hand.topology import JOINT_NAMES
+from realhands_ros.hand.uv_atlas import UvAtlas, atlas_key, save_uv_atlas
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# Distance of the islands from each other and from the border, in parts of the square: 4 texels of
+# 512, enough for bilinear lookup two mipmap levels down.
+MARGIN = 4 / 512
+
+# A face of double (or half) the wanted size, or drawn twice as long as wide, counts as an outlier.
+STRETCH_LIMIT = 2.0
+
+# Price of a metre of seam against a square metre of faces on the wrong side.
+_SEAM_PRICE_M = 3e-3
+# Flow capacities are integers; this many to the square metre.
+_CAPACITY_SCALE = 1e9
+
+# Which way the back looks, in the right hand's model frame (fingers -x, palm -y, thumb +z). Hand
+# and finger bases lean towards the tips, which leaves the skin between the fingers to the back's
+# island.
+_BACK_OF_HAND = (-0.45, 1.0, 0.0)
+# The thumb's seam turns from the hand's to its own sides along its length: share of its own.
+_THUMB_SHARE = {'thumb1': 0.35, 'thumb2': 0.65, 'thumb3': 1.0}
+
+# Turn of each finger about its base before flattening, in degrees, positive towards the thumb.
+_FAN_DEG = {'index': 16.0, 'middle': 2.0, 'ring': -12.0, 'little': -26.0}
+_FAN_PULL = 0.01
+
+
+def build_uv_atlas(data: HandModelData) -> UvAtlas:
+    """Unwrap a right hand model; ModelFileError when its mesh cannot be cut into two discs."""
+    back = back_faces(data)
+    islands, island_faces, corners = [], [], np.zeros_like(data.faces)
+    for side, sign in ((~back, -1.0), (back, 1.0)):
+        faces = data.faces[side]
+        if _euler_characteristic(faces) != 1:
+            message = (
+                f'a side of the hand ({len(faces)} faces) is no disc, so it cannot be unwrapped: '
+                'the mesh is not a closed hand in the flat rest pose'
+            )
+            raise ModelFileError(message)
+        used, local = np.unique(faces, return_inverse=True)
+        local = local.reshape(faces.shape)
+        islands.append(_flattened(data, used, local, sign))
+        island_faces.append(local)
+    packed = pack_pair((islands[0], islands[1]), (island_faces[0], island_faces[1]), margin=MARGIN)
+    corners[~back] = island_faces[0]
+    corners[back] = island_faces[1] + len(packed[0])
+    uv = np.concatenate(packed).astype(np.float32)
+    face_uv = corners.astype(np.int32)
+    return UvAtlas(uv, face_uv, atlas_key(data.faces, uv, face_uv))
+
+
+def build_and_save(folder: Path | str) -> UvAtlas:
+    """Unwrap the right hand of a folder and write the atlas beside it."""
+    atlas = build_uv_atlas(load_hand_model_data(folder, 'right'))
+    save_uv_atlas(atlas, folder)
+    return atlas
+
+
+def back_faces(data: HandModelData) -> BoolArray:
+    """Return which faces (1538,) belong to the back's island: a minimum cut of the face graph."""
+    corners = data.v_template[data.faces]
+    area_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    towards = data.skin_weights[data.faces].mean(axis=1) @ _back_directions(data)
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    votes = (area_normals * towards).sum(axis=1)
+    first, second, lengths = _shared_edges(data)
+
+    count = len(votes)
+    source, sink, every = count, count + 1, np.arange(count)
+    rows = np.concatenate([first, second, np.full(count, source), every])
+    columns = np.concatenate([second, first, every, np.full(count, sink)])
+    prices = np.concatenate([
+        _SEAM_PRICE_M * lengths, _SEAM_PRICE_M * lengths,
+        np.maximum(votes, 0.0), np.maximum(-votes, 0.0),
+    ])  # fmt: skip
+    capacities = np.round(prices * _CAPACITY_SCALE).astype(np.int32)
+    graph = csr_array((capacities, (rows, columns)), shape=(count + 2, count + 2))
+    remaining = graph - maximum_flow(graph, source, sink).flow
+    remaining.data = (remaining.data > 0).astype(np.int32)
+    remaining.eliminate_zeros()
+    reached = breadth_first_order(remaining, source, return_predecessors=False)
+    back = np.zeros(count + 2, dtype=bool)
+    back[reached] = True
+    return back[:count]
+
+
+def _back_directions(data: HandModelData) -> FloatArray:
+    """Return where the back of each joint's part looks, (16, 3) unit vectors."""
+    hand = np.array(_BACK_OF_HAND)
+    directions = np.empty((len(JOINT_NAMES), 3))
+    directions[1:] = HandSkeleton.from_model(data).frames[:, :, 1]
+    for joint, name in enumerate(JOINT_NAMES):
+        if name == 'wrist' or (name.endswith('1') and name not in _THUMB_SHARE):
+            directions[joint] = hand
+        elif name in _THUMB_SHARE:
+            share = _THUMB_SHARE[name]
+            directions[joint] = share * directions[joint] + (1 - share) * hand
+    return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True))
+
+
+def _shared_edges(data: HandModelData) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the pairs of faces (E,), (E,) that share an edge, and the edges' lengths (E,)."""
+    edges = np.sort(np.stack([data.faces, np.roll(data.faces, -1, axis=1)], axis=2), axis=2)
+    edges, owners = edges.reshape(-1, 2), np.repeat(np.arange(len(data.faces)), 3)
+    order = np.lexsort(edges.T)
+    edges, owners = edges[order], owners[order]
+    shared = (edges[1:] == edges[:-1]).all(axis=1)
+    ends = data.v_template[edges[1:][shared]]
+    return owners[:-1][shared], owners[1:][shared], np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
+
+
+def _euler_characteristic(faces: IntArray) -> int:
+    edges = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=2), axis=2).reshape(-1, 2)
+    return len(np.unique(faces)) - len(np.unique(edges, axis=0)) + len(faces)
+
+
+def _flattened(data: HandModelData, used: IntArray, faces: IntArray, sign: float) -> FloatArray:
+    """Flatten one island seen from outside; ``sign`` is 1 for the back and -1 for the palm."""
+    fanned = _fanned_vertices(data)[used]
+    # Image axes with the fingers up: for the back, thumb (+z) left; for the palm, thumb right.
+    start = np.stack([-sign * fanned[:, 2], -fanned[:, 0]], axis=1)
+    tips = [JOINT_NAMES.index(f'{finger}3') for finger in _FAN_DEG]
+    pull = _FAN_PULL * (data.skin_weights[used][:, tips].sum(axis=1) > 0.5)
+    return flatten(data.v_template[used], faces, start, pull=pull)
+
+
+def _fanned_vertices(data: HandModelData) -> FloatArray:
+    """Return the rest vertices (778, 3) with the fingers turned in the plane of the palm."""
+    joints = data.joint_regressor @ data.v_template
+    fanned = data.v_template.copy()
+    for finger, degrees in _FAN_DEG.items():
+        base = JOINT_NAMES.index(f'{finger}1')
+        share = data.skin_weights[:, base : base + 3].sum(axis=1, keepdims=True)
+        turn = Rotation.from_euler('y', degrees, degrees=True)
+        fanned += share * (turn.apply(data.v_template - joints[base]) + joints[base])
+        fanned -= share * data.v_template
+    return fanned
+
+
+def stretch_outliers(data: HandModelData, atlas: UvAtlas) -> BoolArray:
+    """
+    Return the faces (1538,) that the atlas distorts beyond STRETCH_LIMIT.
+
+    That is: one direction drawn more than 2 times as long as the other, or an area drawn more than
+    2 times larger or smaller than the atlas does on the whole.
+    """
+    separate = data.v_template[data.faces].reshape(-1, 3)
+    faces = np.arange(len(separate)).reshape(-1, 3)
+    corner_uv = atlas.uv[atlas.face_uv].reshape(-1, 2).astype(np.float64)
+    large, small = stretches(separate, faces, corner_uv).T
+    corners = data.v_template[data.faces]
+    areas = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    relative_area = large * small / np.average(large * small, weights=areas)
+    return np.asarray(
+        (large > STRETCH_LIMIT * small)
+        | (relative_area > STRETCH_LIMIT)
+        | (relative_area < 1 / STRETCH_LIMIT)
+    )
+
+
+def atlas_coverage(atlas: UvAtlas) -> float:
+    """Return the part of the square that faces cover."""
+    a, b, c = np.moveaxis(atlas.uv[atlas.face_uv].astype(np.float64), 1, 0)
+    return float(np.abs(np.cross(b - a, c - a)).sum() / 2)
+
+
+def main() -> None:
+    """Make the atlas of a folder and print how good it is."""
+    parser = argparse.ArgumentParser(description='Make the texture atlas of a hand model.')
+    parser.add_argument('--folder', type=Path, help='model folder (default: the open hand)')
+    folder = parser.parse_args().folder or default_model_folder()
+    data = load_hand_model_data(folder, 'right')
+    atlas = build_and_save(folder)
+    print(f'key {atlas.key}')
+    print(f'stretch outliers {stretch_outliers(data, atlas).mean():.2%} of the faces')
+    print(f'coverage {atlas_coverage(atlas):.1%} of the square')
+
+
+if __name__ == '__main__':
+    main()
