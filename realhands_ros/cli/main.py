@@ -15,7 +15,8 @@ from realhands_ros.errors import RealhandsError
 # `realhands --help` and `realhands doctor` work when a dependency of another command is missing.
 COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
-    'hand': 'import the official MANO hand model',
+    'demo': 'send hand meshes between two processes and measure rate and latency',
+    'hand': 'import the official MANO hand model, draw a hand model',
 }
 
 
