@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -45,11 +46,11 @@ class RasterFragments:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Return the pixels that see any face, (H, W)."""
-        return self.face_id != NO_FACE
+        return np.asarray(self.face_id != NO_FACE)
 
     def interpolate(
-        self, values: NDArray[np.floating], faces: NDArray[np.integer]
-    ) -> NDArray[np.floating]:
+        self, values: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]]
+    ) -> NDArray[np.floating[Any]]:
         """
         Interpolate per-vertex ``values`` (V, C) over the image, (H, W, C); zeros where no face is.
 
@@ -57,7 +58,7 @@ class RasterFragments:
         long as the faces come in the same order.
         """
         corners = values[faces[np.maximum(self.face_id, 0)]]
-        return np.einsum('hwk,hwkc->hwc', self.barycentric, corners)
+        return np.asarray(np.einsum('hwk,hwkc->hwc', self.barycentric, corners))
 
 
 def rasterize(

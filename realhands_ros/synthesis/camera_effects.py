@@ -1,0 +1,131 @@
+"""
+From linear light to the picture a stereo camera delivers.
+
+In the order in which a camera does it: motion and lens blur, vignetting, exposure, sensor noise,
+white balance, tone curve, saturation, sharpening, JPEG.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.synthesis.colour import linear_to_srgb
+from realhands_ros.synthesis.lighting import illuminant
+from realhands_ros.synthesis.rendering import RenderedView
+from realhands_ros.synthesis.scene import CameraEffects, Lighting
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+# Automatic exposure aims at this mean of the linear image.
+_MIDDLE_GREY = 0.20
+_CURVE_STEPS = 4096
+
+
+def sample_effects(
+    rng: np.random.Generator, lighting: Lighting, focal_px: float
+) -> CameraEffects:
+    """Draw a camera's state; lengths in pixels grow with the focal length ``focal_px``."""
+    exposure = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.03, 2))
+    balance = illuminant(lighting) ** -rng.uniform(0.7, 1.0)
+    balance = balance * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.008, (2, 3)))
+    motion = rng.normal(0, 0.009, 2) * focal_px * (rng.random() < 0.35)
+    shake = rng.normal(0, 0.003, 2) * focal_px * (rng.random() < 0.2)
+    gain = rng.beta(1.2, 3.0)
+    return CameraEffects(
+        exposure=exposure,
+        white_balance=balance,
+        blur_sigma=rng.uniform(0.35, 0.8),
+        motion_px=motion,
+        shake_px=shake,
+        vignetting=rng.uniform(0, 0.25),
+        shot_noise=0.006 + 0.03 * gain,
+        read_noise=0.0008 + 0.006 * gain,
+        sharpening=rng.uniform(0.0, 0.8),
+        contrast=rng.uniform(0.95, 1.2),
+        saturation=rng.uniform(0.85, 1.2),
+        jpeg_quality=int(rng.integers(60, 97)) if rng.random() < 0.6 else None,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def develop(
+    views: tuple[RenderedView, RenderedView], effects: CameraEffects
+) -> tuple[Image, Image]:
+    """Return the left and right picture, (H, W, 3) uint8 RGB; both share one exposure."""
+    exposed = [_expose(view, effects) for view in views]
+    # A ZED exposes both sensors by the left image.
+    mean = float((exposed[0] @ _LUMINANCE).mean())
+    gain = _MIDDLE_GREY / max(mean, 1e-6)
+    left, right = (
+        _develop_one(light * np.float32(gain * effects.exposure[eye]), effects, eye)
+        for eye, light in enumerate(exposed)
+    )
+    return left, right
+
+
+def _expose(view: RenderedView, effects: CameraEffects) -> Floats:
+    """Return the light on the sensor: both layers joined, blurred by motion and lens."""
+    foreground = _motion_blur(view.foreground, effects.motion_px)
+    light = foreground[..., :3] + (1 - foreground[..., 3:]) * view.background
+    light = _motion_blur(light, effects.shake_px)
+    return np.asarray(cv2.GaussianBlur(light, (0, 0), effects.blur_sigma), dtype=np.float32)
+
+
+def _motion_blur(image: Floats, path: NDArray[np.float64]) -> Floats:
+    """Average along a straight path of (x, y) pixels."""
+    length = float(np.hypot(*path))
+    if length < 0.7:
+        return image
+    half = int(np.ceil(length / 2))
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), dtype=np.float32)
+    end = np.round(path / 2 * 16).astype(int) + (half << 4)
+    start = np.round(-path / 2 * 16).astype(int) + (half << 4)
+    cv2.line(kernel, start.tolist(), end.tolist(), 1.0, 1, cv2.LINE_AA, 4)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.float32)
+
+
+def _develop_one(light: Floats, effects: CameraEffects, eye: int) -> Image:
+    height, width = light.shape[:2]
+    rng = np.random.default_rng([effects.seed, eye])
+    light = light * _vignette(height, width, effects.vignetting)
+    noise = rng.standard_normal((height, width, 3), dtype=np.float32)
+    variance = effects.read_noise**2 + effects.shot_noise**2 * np.maximum(light, 0)
+    light = light + np.sqrt(variance) * noise
+    light = light * effects.white_balance[eye].astype(np.float32)
+    picture = _tone_curve(light, effects.contrast)
+    grey = (picture @ _LUMINANCE)[..., None]
+    picture = grey + np.float32(effects.saturation) * (picture - grey)
+    # Demosaicing has smoothed the noise of neighbours; sharpening brings edges back.
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.9)
+    picture = picture + np.float32(effects.sharpening - 0.35) * (picture - soft)
+    levels = np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    return _jpeg(levels, effects.jpeg_quality)
+
+
+def _tone_curve(light: Floats, contrast: float) -> Floats:
+    """Return display values 0..1: a soft shoulder, the sRGB curve, contrast about the middle."""
+    top = 4.0
+    x = np.linspace(0, top, _CURVE_STEPS, dtype=np.float32)
+    shoulder = np.where(x < 0.6, x, 0.6 + 0.4 * (1 - np.exp(-(x - 0.6) / 0.4)))
+    value = linear_to_srgb(shoulder)
+    curve = np.clip(0.46 + contrast * (value - 0.46), 0, 1).astype(np.float32)
+    index = np.clip(light * ((_CURVE_STEPS - 1) / top), 0, _CURVE_STEPS - 1)
+    return np.asarray(curve[index.astype(np.int32)])
+
+
+def _vignette(height: int, width: int, loss: float) -> Floats:
+    y = ((np.arange(height) - (height - 1) / 2) / (height / 2))[:, None]
+    x = ((np.arange(width) - (width - 1) / 2) / (width / 2))[None]
+    radius2 = (x * x + y * y * (height / width) ** 2) / (1 + (height / width) ** 2)
+    return (1 - loss * radius2).astype(np.float32)[..., None]
+
+
+def _jpeg(picture: Image, quality: int | None) -> Image:
+    if quality is None:
+        return picture
+    encoded = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), dtype=np.uint8)

@@ -1,0 +1,65 @@
+"""What a synthetic dataset is made of: cameras, view mix, size of the images, backgrounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from realhands_ros.errors import ConfigError
+
+ViewMix = Literal['egocentric', 'tabletop', 'frontal']
+VIEW_MIXES: tuple[ViewMix, ...] = ('egocentric', 'tabletop', 'frontal')
+
+# The paper's set is egocentric; the other two are what a camera on a desk sees.
+DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'frontal': 0.25}
+
+
+@dataclass(frozen=True)
+class SynthesisConfig:
+    """
+    The parameters of a synthetic dataset.
+
+    ``cameras`` and ``resolutions`` name rows of the tables in ``rigs``; each sample draws one of
+    each. ``mix`` gives the share of each view. ``crop_size`` renders a square crop of that many
+    pixels around the hand in each view instead of the full images. ``backgrounds`` is a folder of
+    photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
+    model (None: the open hand). Raises ConfigError for a value out of range.
+    """
+
+    mix: Mapping[ViewMix, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
+    cameras: tuple[str, ...] = ('zed2i', 'zed2', 'zedm')
+    resolutions: tuple[str, ...] = ('VGA',)
+    crop_size: int | None = None
+    backgrounds: Path | None = None
+    model_folder: Path | None = None
+    left_hand_share: float = 0.5
+    second_hand_share: float = 0.15
+    occluder_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        unknown = sorted(set(self.mix) - set(VIEW_MIXES))
+        if unknown or not self.mix or sum(self.mix.values()) <= 0 or min(self.mix.values()) < 0:
+            message = (
+                f'the view mix is {dict(self.mix)}; give non-negative shares, at least one above '
+                f'zero, of {", ".join(VIEW_MIXES)}'
+            )
+            raise ConfigError(message)
+        for name in ('left_hand_share', 'second_hand_share', 'occluder_share'):
+            share = getattr(self, name)
+            if not 0.0 <= share <= 1.0:
+                message = f'{name} is {share:g}; it is a share and must lie between 0 and 1'
+                raise ConfigError(message)
+        if self.crop_size is not None and not 32 <= self.crop_size <= 1024:
+            message = f'crop_size is {self.crop_size} pixels; it must lie between 32 and 1024'
+            raise ConfigError(message)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parameters as plain values that JSON can hold."""
+        values = asdict(self)
+        values['mix'] = dict(self.mix)
+        for name in ('backgrounds', 'model_folder'):
+            values[name] = None if values[name] is None else str(values[name])
+        return values

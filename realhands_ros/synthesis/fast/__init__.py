@@ -1,0 +1,1 @@
+"""The fast renderer: z-buffer and deferred shading in torch, on the CPU or a GPU."""

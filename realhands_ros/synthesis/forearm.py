@@ -1,0 +1,194 @@
+"""
+The arm behind the hand: a forearm that continues the wrist's open edge, and a sleeve or band on it.
+
+The arm is a curve that leaves the wrist along the hand's own direction, bends into the forearm's
+within a few centimetres and again at the elbow, with a ring of points at every step along it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from realhands_ros.synthesis.mesh import MeshGeometry, rotation_between, tube, unit
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FOREARM_LENGTH_M = 0.27
+_ARM_LENGTH_M = 0.55
+_WRIST_BEND_M = 0.055
+_ELBOW_BEND_M = 0.06
+_STEP_M = 0.005
+
+# Half width and half thickness (metres) of a forearm, by the distance from the wrist's edge.
+_PROFILE_AT_M = np.array([0.0, 0.05, 0.12, 0.19, 0.27, 0.55])
+_HALF_WIDTH_M = np.array([0.029, 0.032, 0.041, 0.045, 0.043, 0.050])
+_HALF_THICKNESS_M = np.array([0.020, 0.024, 0.035, 0.041, 0.042, 0.050])
+
+_RING_AT_M = np.concatenate(
+    [[0.0, 0.004, 0.009, 0.015, 0.022, 0.03, 0.04, 0.052, 0.066, 0.085, 0.11, 0.14, 0.17, 0.20],
+     [0.23, 0.25, 0.27, 0.29, 0.31, 0.34, 0.40, 0.47, _ARM_LENGTH_M]]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ArmCurve:
+    """
+    The axis of an arm and its cross-section along it.
+
+    ``loop`` (K, 3) are the points of the wrist's edge in order; ``centres`` (S, 3) and ``frames``
+    (S, 3, 3; columns lateral, dorsal, along) follow the axis in steps of ``_STEP_M``; ``girth``
+    scales the forearm's thickness.
+    """
+
+    loop: FloatArray
+    centres: FloatArray
+    frames: FloatArray
+    girth: float
+
+    def ring(
+        self, distance: float, *, gap: float = 0.0, angles: FloatArray | None = None
+    ) -> FloatArray:
+        """
+        Return the cross-section at ``distance`` metres from the wrist's edge, (K, 3).
+
+        ``gap`` lifts it off the skin by that many metres. Without ``angles`` there is one point
+        for each of the loop's.
+        """
+        step = np.clip(distance / _STEP_M, 0, len(self.centres) - 1)
+        lower = int(min(step, len(self.centres) - 2))
+        centre = self.centres[lower] + (step - lower) * (
+            self.centres[lower + 1] - self.centres[lower]
+        )
+        frame = self.frames[int(round(step))]
+        centre = centre + min(distance, 0.0) * self.frames[0][:, 2]
+        loop_local = (self.loop - self.centres[0]) @ self.frames[0]
+        loop_angles = np.arctan2(loop_local[:, 1], loop_local[:, 0])
+        if angles is None:
+            angles = loop_angles
+            at_wrist = loop_local
+        else:
+            at_wrist = _resample_loop(loop_local, loop_angles, angles)
+        outline = np.stack(
+            [
+                np.interp(distance, _PROFILE_AT_M, _HALF_WIDTH_M) * self.girth * np.cos(angles),
+                np.interp(distance, _PROFILE_AT_M, _HALF_THICKNESS_M) * self.girth * np.sin(angles),
+                np.zeros(len(angles)),
+            ],
+            axis=-1,
+        )
+        blend = float(_smoothstep(distance / 0.09))
+        local = (1 - blend) * at_wrist + blend * outline
+        return np.asarray(centre + (local + gap * unit(local * [1, 1, 0])) @ frame.T)
+
+
+def boundary_loop(faces: IntArray) -> IntArray:
+    """
+    Return the vertices along a mesh's only hole, in the order that continues its surface.
+
+    A tube that starts with this ring has the same orientation as the mesh.
+    """
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    forward = {(int(a), int(b)) for a, b in edges}
+    following = {b: a for a, b in forward if (b, a) not in forward}
+    loop = [next(iter(sorted(following)))]
+    while following[loop[-1]] != loop[0]:
+        loop.append(following[loop[-1]])
+    return np.array(loop)
+
+
+def arm_curve(
+    loop_points: FloatArray,
+    to_hand: FloatArray,
+    dorsal: FloatArray,
+    to_elbow: FloatArray,
+    to_shoulder: FloatArray,
+    *,
+    girth: float,
+) -> ArmCurve:
+    """
+    Lay the axis of an arm behind a wrist.
+
+    ``loop_points`` (K, 3) as ``boundary_loop`` orders them; ``to_hand`` and ``dorsal`` (3,) are the
+    hand's own directions; ``to_elbow`` and ``to_shoulder`` (3,) those of the arm. ``girth`` 1 is
+    an average adult's.
+    """
+    start = -unit(to_hand)
+    distances = np.arange(0.0, _ARM_LENGTH_M + _STEP_M, _STEP_M)
+    side = unit(np.cross(dorsal, start))
+    frame = np.stack([side, np.cross(start, side), start], axis=1)
+    bends = _growing_turn(start, to_elbow, _smoothstep(distances / _WRIST_BEND_M))
+    at_elbow = (distances - FOREARM_LENGTH_M) / _ELBOW_BEND_M + 0.5
+    frames = _growing_turn(to_elbow, to_shoulder, _smoothstep(at_elbow)) @ bends @ frame
+    centres = loop_points.mean(0) + _STEP_M * np.cumsum(frames[:, :, 2], axis=0)
+    return ArmCurve(loop_points, centres - _STEP_M * frames[0, :, 2], frames, girth)
+
+
+def forearm_mesh(curve: ArmCurve) -> MeshGeometry:
+    """Return the skin from the wrist's edge to the upper arm; ring 0 is the edge itself."""
+    return tube(np.stack([curve.ring(distance) for distance in _RING_AT_M]))
+
+
+def band_mesh(
+    curve: ArmCurve,
+    start: float,
+    stop: float,
+    *,
+    gap: float,
+    folds: FloatArray | None = None,
+    around: int = 28,
+    rings: int = 24,
+) -> MeshGeometry:
+    """
+    Return a sleeve, watch strap or bandage around the arm between two distances from the wrist.
+
+    ``gap`` is its distance from the skin in metres; ``folds`` (rings, around) is added to it. The
+    hem at ``start`` turns inwards, so that the cloth has thickness.
+    """
+    # Clockwise about the arm's axis, as the wrist's loop is ordered, makes normals point outwards.
+    angles = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    lift = np.full((rings, around), gap) if folds is None else gap + folds
+    distances = np.linspace(start, stop, rings)
+    outside = [
+        _ring_with_lift(curve, distance, angles, row)
+        for distance, row in zip(distances, lift, strict=True)
+    ]
+    hem = [
+        _ring_with_lift(curve, start + inset, angles, lift[0] * keep)
+        for inset, keep in ((0.012, 0.55), (0.0, 0.8))
+    ]
+    return tube(np.stack(hem + outside), uv_scale=(3.0, (stop - start) * 12.0))
+
+
+def _ring_with_lift(
+    curve: ArmCurve, distance: float, angles: FloatArray, lift: FloatArray
+) -> FloatArray:
+    skin = curve.ring(distance, angles=angles)
+    raised = curve.ring(distance, angles=angles, gap=1.0)
+    return np.asarray(skin + lift[:, None] * (raised - skin))
+
+
+def _resample_loop(
+    loop_local: FloatArray, loop_angles: FloatArray, angles: FloatArray
+) -> FloatArray:
+    order = np.argsort(loop_angles)
+    columns = [
+        np.interp(angles, loop_angles[order], loop_local[order, axis], period=2 * np.pi)
+        for axis in range(3)
+    ]
+    return np.stack(columns, axis=-1)
+
+
+def _smoothstep(x: ArrayLike) -> FloatArray:
+    t = np.clip(np.asarray(x, dtype=np.float64), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
+def _growing_turn(start: FloatArray, end: FloatArray, fractions: FloatArray) -> FloatArray:
+    """Return the rotations (S, 3, 3) that go from none to taking ``start`` to ``end``."""
+    whole = Rotation.from_matrix(rotation_between(start, end)).as_rotvec()
+    return np.asarray(Rotation.from_rotvec(fractions[:, None] * whole).as_matrix())
