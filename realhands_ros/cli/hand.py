@@ -1,14 +1,14 @@
-"""`realhands hand`: import the official hand model."""
+"""`realhands hand`: import the official hand model, draw a model."""
 
 from __future__ import annotations
 
 import argparse
 from types import ModuleType
 
-from realhands_ros.cli import hand_import
+from realhands_ros.cli import hand_import, hand_show
 
 # A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {'import': hand_import}
+_ACTIONS: dict[str, ModuleType] = {'import': hand_import, 'show': hand_show}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csc_array, diags_array
+from scipy.sparse import coo_array, csc_array, diags
 from scipy.sparse.linalg import factorized
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +39,7 @@ def flatten(
     """
     triangles = triangle_coordinates(vertices, faces)
     first, second, weights = _cotangent_edges(triangles, faces)
-    system = _laplacian(first, second, weights, len(vertices)) + diags_array(pull + _ANCHOR_WEIGHT)
+    system = _laplacian(first, second, weights, len(vertices)) + csc_array(diags(pull + _ANCHOR_WEIGHT))
     solve = factorized(csc_array(system))
     edges = np.roll(triangles, -1, axis=1) - np.roll(triangles, -2, axis=1)
     plane = np.asarray(start, dtype=np.float64)

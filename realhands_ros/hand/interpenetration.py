@@ -61,7 +61,7 @@ class InterpenetrationMeter:
             points = vertices[tested]
             near = ((points >= low) & (points <= high)).all(axis=1)
             if near.any():
-                found = _depths_inside(points[near], triangles)
+                found = depths_inside(points[near], triangles)
                 depths[tested[near]] = np.maximum(depths[tested[near]], found)
         return depths
 
@@ -92,7 +92,7 @@ class _EdgeDistances:
 
 
 @numba.njit(cache=True)
-def _depths_inside(points: FloatArray, triangles: FloatArray) -> FloatArray:
+def depths_inside(points: FloatArray, triangles: FloatArray) -> FloatArray:
     """Return the distance of the points (P, 3) to triangles (F, 3, 3) that wind around them."""
     depths = np.zeros(len(points))
     for i in range(len(points)):

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]
 
-SKIN_TINT = (224, 172, 142)
+SKIN_TINT = (236, 190, 164)
 BACKGROUND = (246, 246, 244)
 
 # Camera axes in the right hand's model frame: rows image right, image down, forward.
@@ -35,8 +35,8 @@ VIEWS = tuple(_VIEW_AXES_RIGHT)
 _DISTANCE_M = 0.8
 _SUPERSAMPLING = 2
 # Directions towards the lights in camera axes (x right, y down, z forward) and their strengths.
-_LIGHTS = (((-0.45, -0.65, -0.62), 0.72), ((0.75, -0.1, -0.65), 0.22))
-_AMBIENT = 0.16
+_LIGHTS = (((-0.45, -0.65, -0.62), 0.62), ((0.75, -0.1, -0.65), 0.26))
+_AMBIENT = 0.3
 
 
 def view_rotation(view: str, handedness: Handedness) -> FloatArray:
@@ -81,7 +81,7 @@ def shade(
     for direction, strength in _LIGHTS:
         towards = np.array(direction) / np.linalg.norm(direction)
         light += strength * np.maximum(normals @ towards, 0.0)
-    shaded = np.asarray(colours, dtype=np.float64) * light[..., None] * 1.12
+    shaded = np.asarray(colours, dtype=np.float64) * light[..., None]
     return np.clip(shaded, 0, 255) * fragments.mask[..., None], fragments
 
 
