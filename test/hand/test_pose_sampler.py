@@ -71,10 +71,12 @@ def test_the_file_holds_the_statistics_of_the_sampler(data) -> None:
     assert np.allclose(components @ components.T, np.eye(45), atol=1e-9)
     # One draw more or less at the edge of a collision, on another machine, moves them a little.
     assert np.allclose(data.hands_mean, mean, atol=0.002)
-    assert np.allclose(np.abs((data.hands_components[:6] * components[:6]).sum(axis=1)), 1,
-    atol=0.01) poses = sample_pose(np.random.default_rng(4), 4000, components=None) variances =
-    ((poses - mean) @ components.T).var(axis=0) assert variances[0] == variances.max() assert
-    variances[:6].sum() > 0.9 * variances.sum()
+    cosines = (data.hands_components[:6] * components[:6]).sum(axis=1)
+    assert np.allclose(np.abs(cosines), 1, atol=0.01)
+    poses = sample_pose(np.random.default_rng(4), 4000, components=None)
+    variances = ((poses - mean) @ components.T).var(axis=0)
+    assert variances[0] == variances.max()
+    assert variances[:6].sum() > 0.9 * variances.sum()
 
 
 def test_left_models_and_senseless_component_counts_are_refused(data) -> None:
