@@ -2,7 +2,8 @@
 Weak perspective cameras of square crops, and the metric position they stand for.
 
 The network (paper, sec. 3.1) describes where the hand is by ``weak = (s, tx, ty)``: points
-relative to a reference point of the hand (say the root joint; metres, axes of the camera) appear at
+relative to a reference point of the hand (say the root joint; metres, axes of the camera) appear
+at
 
     x = s (X + tx),    y = s (Y + ty)
 
