@@ -44,13 +44,14 @@ bench: setup
 clean:
 	rm -rf $(VENV) .work build install log
 
-$(STAMPS)/venv: scripts/check_prerequisites.sh
+# Named after the kind of ROS: sourcing one, or no longer, starts a new environment.
+$(STAMPS)/venv-$(ROS): scripts/check_prerequisites.sh
 	@scripts/check_prerequisites.sh $(PYTHON)
 	@$(QUIETLY) $(LOGS)/venv.log 'Making .venv with $(PYTHON) ($(ROS) ROS 2)' \
-	  $(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+	  $(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV)
 	@mkdir -p $(STAMPS) && touch $@ $(VENV)/COLCON_IGNORE
 
-$(STAMPS)/packages: $(STAMPS)/venv pyproject.toml constraints.txt scripts/repair_ros_wheels.py
+$(STAMPS)/packages: $(STAMPS)/venv-$(ROS) pyproject.toml constraints.txt scripts/repair_ros_wheels.py
 	@$(QUIETLY) $(LOGS)/torch.log 'Installing PyTorch' \
 	  $(PIP) install -c constraints.txt 'setuptools<80' wheel torch 'numpy<2'
 	@$(QUIETLY) $(LOGS)/packages.log 'Installing the other packages' \

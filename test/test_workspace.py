@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib import util
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SOURCED = 'AMENT_PREFIX_PATH' in os.environ
 MESSAGES = sorted(path.stem for path in (ROOT / 'msg').glob('*.msg'))
 
 
@@ -21,7 +23,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 def test_interfaces_import_without_sourcing_anything(tmp_path):
-    if 'AMENT_PREFIX_PATH' in os.environ:
+    if SOURCED:
         pytest.skip('a ROS 2 install is sourced: there the messages need its environment')
     code = 'from realhands.msg import HandMeshArray; import realhands_ros'
     subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=clean_environment(), check=True)
@@ -57,16 +59,17 @@ def test_package_xml_names_what_the_code_imports():
 
 @pytest.mark.slow
 def test_colcon_installs_executables_and_data(tmp_path):
-    if shutil.which('colcon') is None:
+    if util.find_spec('colcon_ros') is None:
         pytest.skip('colcon is not installed (pip install -e .[ros-build])')
     source = tmp_path / 'realhands'  # as in a workspace: without a .venv inside
     ignored = shutil.ignore_patterns('.*', '__pycache__', '*.egg-info', 'test')
     shutil.copytree(ROOT, source, ignore=ignored)
     prefix = os.environ.get('AMENT_PREFIX_PATH', sys.prefix)
-    environment = clean_environment(AMENT_PREFIX_PATH=prefix, CMAKE_PREFIX_PATH=prefix)
+    ros = {name: os.environ[name] for name in ('PYTHONPATH', 'LD_LIBRARY_PATH') if SOURCED}
+    environment = clean_environment(AMENT_PREFIX_PATH=prefix, CMAKE_PREFIX_PATH=prefix, **ros)
     install = tmp_path / 'install'
     command = [
-        'colcon', '--log-base', tmp_path / 'log', 'build', '--paths', source, '--merge-install',
+        sys.executable, '-m', 'colcon', '--log-base', tmp_path / 'log', 'build', '--paths', source, '--merge-install',
         '--install-base', install, '--build-base', tmp_path / 'build',
         '--cmake-args', '-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={sys.executable}',
     ]  # fmt: skip
