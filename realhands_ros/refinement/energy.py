@@ -1,0 +1,265 @@
+"""
+The energy that the refinement minimises (paper, eq. 5 and 8, and terms beyond the paper).
+
+    E = l1 L_sil + l2 L_v + l3 L_n + l4 L_lap + l5 L_e
+      + keypoints + joint limits + shape prior + nearness to the start + nearness to the last frame
+
+L_sil (eq. 8) is, per view, the squared difference between rendered silhouette and target, summed
+over pixels and divided by the number of hand pixels of the target; the mean over views is taken.
+So it is about the share of the hand that is wrong, whatever the resolution and however tight the
+crop. L_v is the mean over vertices of the squared offset, in units of LENGTH_UNIT_M; L_e, L_lap,
+L_n are in mesh_terms.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realhands_ros.hand.fast_model import FastHandOutput
+from realhands_ros.hand.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
+from realhands_ros.refinement import soft_silhouette_cpu
+from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage, HandParameters
+from realhands_ros.refinement.keypoint_term import KeypointTerm, keypoint_term
+from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
+from realhands_ros.refinement.parameter_terms import (
+    FINGERS,
+    NUM_PARAMETERS,
+    ROOT,
+    SHAPE,
+    TRANSLATION,
+    JointLimitTerm,
+    QuadraticTerm,
+)
+from realhands_ros.refinement.refinement_model import RefinementModel
+from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
+from realhands_ros.refinement.view_set import ViewSet
+
+# The fingertip keypoints are vertices and move with their offsets.
+_TIP_KEYPOINTS = [KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES]
+_TIP_VERTICES = [TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES]
+
+# A target smaller than this share of the crop is no hand to divide by.
+_MIN_TARGET_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class EnergyConfig:
+    """
+    Weights of the energy's terms; zero switches a term off.
+
+    The first five are the paper's l1..l5. ``keypoints`` weighs the squared distance to detected
+    keypoints in NDC, ``keypoint_scale`` (NDC) being where it stops growing. ``joint_limits`` is
+    per squared radian beyond a limit, ``shape_prior`` per squared shape coefficient. ``start_...``
+    hold parameters near those that came in and ``last_...`` near those of the last frame, where
+    there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
+    translation. ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
+    """
+
+    silhouette: float = 1.0
+    vertex_offsets: float = 1.0
+    normal_consistency: float = 1.0
+    laplacian: float = 1.0
+    edge_length: float = 0.1
+    keypoints: float = 20.0
+    keypoint_scale: float = 0.15
+    joint_limits: float = 0.2
+    shape_prior: float = 4e-4
+    start_fingers: float = 0.005
+    start_root: float = 0.005
+    start_translation: float = 0.0
+    last_fingers: float = 0.0
+    last_root: float = 0.0
+    last_translation: float = 0.0
+    weigh_by_confidence: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class PosedHand:
+    """
+    The hand at some parameters, in the rig's frame and in every view.
+
+    ``vertices`` (778, 3) with offsets, ``keypoints`` (21, 3), metres; their projections
+    ``vertices_px`` (B, 778, 2) and ``keypoints_px`` (B, 21, 2), with depths (B, ...) in metres.
+    """
+
+    parameters: HandParameters
+    output: FastHandOutput
+    vertices: FloatArray
+    keypoints: FloatArray
+    vertices_px: FloatArray
+    vertices_depth: FloatArray
+    keypoints_px: FloatArray
+    keypoints_depth: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyGradient:
+    """Derivatives of the energy by pose, shape and translation (61,) and by offsets (778, 3)."""
+
+    vector: FloatArray
+    vertex_offsets: FloatArray
+
+
+class Energy:
+    """
+    The energy of one hand in its views.
+
+    ``start`` are the parameters that came in and ``last`` those of the last frame, if there is
+    one.
+    """
+
+    def __init__(
+        self,
+        model: RefinementModel,
+        views: ViewSet,
+        config: EnergyConfig,
+        start: HandParameters,
+        last: HandParameters | None = None,
+    ) -> None:
+        self.model = model
+        self.views = views
+        self.config = config
+        self.parameter_terms = _parameter_terms(model, config, start, last)
+        self.pixel_weights = _pixel_weights(views, config)
+
+    def pose(self, parameters: HandParameters) -> PosedHand:
+        """Pose the hand and project it into all views."""
+        output = self.model.hand.forward(
+            parameters.pose_aa, parameters.shape, parameters.translation
+        )
+        vertices = output.vertices + parameters.vertex_offsets
+        keypoints = output.keypoints.astype(np.float64)
+        keypoints[_TIP_KEYPOINTS] += parameters.vertex_offsets[_TIP_VERTICES]
+        return PosedHand(
+            parameters,
+            output,
+            vertices,
+            keypoints,
+            *self.views.project(vertices),
+            *self.views.project(keypoints),
+        )
+
+    def value(self, posed: PosedHand, sigma: float) -> float:
+        """Return the energy with silhouettes of softness ``sigma`` (NDC squared)."""
+        value, _ = self._silhouettes(posed, sigma, with_gradient=False)
+        return value + self.value_without_silhouettes(posed)
+
+    def value_without_silhouettes(self, posed: PosedHand) -> float:
+        """Return all terms of the energy but the silhouettes."""
+        keypoints = self.config.keypoints * self.keypoint_term(posed).value
+        mesh, _, _ = self._mesh(posed)
+        parameters, _, _ = self.parameter_derivatives(posed)
+        return keypoints + mesh + parameters
+
+    def value_and_gradient(self, posed: PosedHand, sigma: float) -> tuple[float, EnergyGradient]:
+        """Return the energy with silhouettes of softness ``sigma``, and its derivatives."""
+        silhouette, by_silhouette = self._silhouettes(posed, sigma, with_gradient=True)
+        mesh, by_vertices, by_offsets = self._mesh(posed)
+        by_vertices += by_silhouette
+        keypoints, by_keypoints = self._keypoints(posed)
+        parameters, by_vector, _ = self.parameter_derivatives(posed)
+        by_model = self.model.hand.vjp(posed.output, by_vertices, by_keypoints)
+        by_vector += np.concatenate([by_model.pose_aa, by_model.shape, by_model.translation])
+        by_offsets += by_vertices
+        by_offsets[_TIP_VERTICES] += by_keypoints[_TIP_KEYPOINTS]
+        value = silhouette + mesh + keypoints + parameters
+        return value, EnergyGradient(by_vector, by_offsets)
+
+    def keypoint_term(self, posed: PosedHand) -> KeypointTerm:
+        """Return the keypoint term, not yet multiplied with its weight."""
+        return keypoint_term(posed.keypoints_px, self.views, self.config.keypoint_scale)
+
+    def parameter_derivatives(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
+        """Return the terms of the parameters alone, their gradient (61,), Hessian (61, 61)."""
+        vector = posed.parameters.vector
+        gradient, hessian = np.zeros(NUM_PARAMETERS), np.zeros((NUM_PARAMETERS, NUM_PARAMETERS))
+        value = sum(term.add(vector, gradient, hessian) for term in self.parameter_terms)
+        return value, gradient, hessian
+
+    def _silhouettes(
+        self, posed: PosedHand, sigma: float, *, with_gradient: bool
+    ) -> tuple[float, FloatArray]:
+        """Return l1 L_sil and its derivatives by the vertices (778, 3), zeros if not wanted."""
+        settings = SilhouetteSettings(self.views.height, self.views.width, sigma)
+        vertices_px = posed.vertices_px.astype(np.float32)
+        silhouettes, transmittance = soft_silhouette_cpu.render(
+            vertices_px, self.model.faces, settings
+        )
+        residual = silhouettes - self.views.targets
+        weighted = self.pixel_weights * residual
+        value = float(np.vdot(weighted, residual))
+        if not with_gradient:
+            return value, np.zeros_like(posed.vertices)
+        gradient_px = soft_silhouette_cpu.backward(
+            vertices_px, self.model.faces, settings, transmittance, 2.0 * weighted
+        )
+        return value, self.views.pull_back(gradient_px, posed.vertices_px, posed.vertices_depth)
+
+    def _keypoints(self, posed: PosedHand) -> tuple[float, FloatArray]:
+        """Return the keypoint term and its derivatives by the keypoints (21, 3)."""
+        weight, term = self.config.keypoints, self.keypoint_term(posed)
+        gradient = self.views.pull_back(
+            weight * term.gradient_px, posed.keypoints_px, posed.keypoints_depth
+        )
+        return weight * term.value, gradient
+
+    def _mesh(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
+        """Return l2 L_v + ... + l5 L_e; derivatives by vertices and, beside that, by offsets."""
+        config, terms = self.config, self.model.mesh_terms
+        by_vertices = np.zeros_like(posed.vertices)
+        value = terms.normal_consistency(posed.vertices, config.normal_consistency, by_vertices)
+        value += terms.laplacian(posed.vertices, config.laplacian, by_vertices)
+        value += terms.edge_length(posed.vertices, config.edge_length, by_vertices)
+        offsets = posed.parameters.vertex_offsets
+        scale = config.vertex_offsets / (len(offsets) * LENGTH_UNIT_M**2)
+        return value + scale * float(np.vdot(offsets, offsets)), by_vertices, 2.0 * scale * offsets
+
+
+def _parameter_terms(
+    model: RefinementModel,
+    config: EnergyConfig,
+    start: HandParameters,
+    last: HandParameters | None,
+) -> list[QuadraticTerm | JointLimitTerm]:
+    length = LENGTH_UNIT_M**2
+    terms: list[QuadraticTerm | JointLimitTerm] = [
+        JointLimitTerm(model.skeleton, config.joint_limits),
+        QuadraticTerm(_weights(shape=config.shape_prior), np.zeros(NUM_PARAMETERS)),
+        QuadraticTerm(
+            _weights(
+                fingers=config.start_fingers,
+                root=config.start_root,
+                translation=config.start_translation / length,
+            ),
+            start.vector,
+        ),
+    ]
+    if last is not None:
+        weights = _weights(
+            fingers=config.last_fingers,
+            root=config.last_root,
+            translation=config.last_translation / length,
+        )
+        terms.append(QuadraticTerm(weights, last.vector))
+    return terms
+
+
+def _weights(
+    *, fingers: float = 0.0, root: float = 0.0, shape: float = 0.0, translation: float = 0.0
+) -> FloatArray:
+    weights = np.zeros(NUM_PARAMETERS)
+    weights[FINGERS], weights[ROOT] = fingers, root
+    weights[SHAPE], weights[TRANSLATION] = shape, translation
+    return weights
+
+
+def _pixel_weights(views: ViewSet, config: EnergyConfig) -> FloatImage:
+    """Return what the squared error of each pixel (B, H, W) counts in the energy."""
+    targets = views.targets
+    area = np.maximum(targets.sum(axis=(1, 2)), _MIN_TARGET_SHARE * views.height * views.width)
+    per_view = config.silhouette * views.has_target / (area * max(views.has_target.sum(), 1))
+    confidence = np.abs(2.0 * targets - 1.0) if config.weigh_by_confidence else 1.0
+    weights: FloatImage = (per_view[:, None, None] * confidence).astype(np.float32)
+    return np.broadcast_to(weights, targets.shape)

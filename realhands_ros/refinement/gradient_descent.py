@@ -1,0 +1,102 @@
+"""
+The paper's optimiser: gradient descent with momentum on all offsets at once (section 3.2).
+
+With ``P = (dp, ds, dv, dc)`` the offsets to pose, shape, vertices and camera, an iteration is
+
+    V <- alpha V - eta dE/dP,    P <- P + V,    eta = 0.002, alpha = 0.9
+
+which is how the paper's ``dP_t+1 = eta grad L + alpha dP`` is computed in practice. The offsets
+are dimensionless or radians, so that one eta can serve: vertices in units of LENGTH_UNIT_M, and
+the camera as the paper's weak-perspective one, ``c = (t, delta)``: the hand's place in NDC and the
+logarithm of its size. The metric translation follows from c in the first view, for stereo as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from realhands_ros.refinement.energy import Energy
+from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
+from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
+from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
+from realhands_ros.refinement.parameter_terms import (
+    FINGERS,
+    NUM_PARAMETERS,
+    ROOT,
+    SHAPE,
+    TRANSLATION,
+)
+from realhands_ros.refinement.weak_perspective import position_derivatives
+
+
+@dataclass(frozen=True)
+class GradientDescentConfig:
+    """
+    Settings of the gradient descent; the defaults are the paper's but for the last four.
+
+    ``sigma_start`` and ``sigma_end`` are the silhouette's softness in the first and the last
+    iteration (geometric between). ``pose_scale`` etc. multiply eta for one block of offsets.
+    """
+
+    iterations: int = 15
+    learning_rate: float = 0.002
+    momentum: float = 0.9
+    sigma_start: float = 1e-4
+    sigma_end: float = 1e-4
+    pose_scale: float = 1.0
+    shape_scale: float = 1.0
+    camera_scale: float = 1.0
+    offset_scale: float = 1.0
+
+
+class GradientDescent:
+    """Gradient descent with momentum; an Optimiser."""
+
+    def __init__(self, config: GradientDescentConfig) -> None:
+        self._config = config
+
+    def minimise(
+        self, energy: Energy, start: HandParameters, deadline: Deadline
+    ) -> OptimiserResult:
+        """Return the parameters after all iterations, or those that fit before the deadline."""
+        config = self._config
+        vector_step, offset_step = self._steps(energy, start)
+        vector, offsets = start.vector, start.vertex_offsets
+        vector_velocity, offset_velocity = np.zeros_like(vector), np.zeros_like(offsets)
+        energies = []
+        stopped_by = 'iterations'
+        for sigma in np.geomspace(config.sigma_start, config.sigma_end, config.iterations):
+            if not deadline.step_fits():
+                stopped_by = 'budget'
+                break
+            posed = energy.pose(replace(start.with_vector(vector), vertex_offsets=offsets))
+            value, gradient = energy.value_and_gradient(posed, float(sigma))
+            energies.append(value)
+            vector_velocity = config.momentum * vector_velocity - vector_step @ gradient.vector
+            offset_velocity = (
+                config.momentum * offset_velocity - offset_step * gradient.vertex_offsets
+            )
+            vector = vector + vector_velocity
+            offsets = offsets + offset_velocity
+        parameters = replace(start.with_vector(vector), vertex_offsets=offsets)
+        return OptimiserResult(parameters, tuple(energies), stopped_by)
+
+    def _steps(self, energy: Energy, start: HandParameters) -> tuple[FloatArray, float]:
+        """
+        Return what turns derivatives by the vector (61,) and by offsets (metres) into steps.
+
+        For parameters u = S c with a dimensionless c the step of c is eta dE/dc = eta S^T dE/du,
+        and that of u is eta S S^T dE/du.
+        """
+        config = self._config
+        units = np.eye(NUM_PARAMETERS)
+        centre = energy.pose(start).vertices.mean(axis=0)
+        units[TRANSLATION, TRANSLATION] = position_derivatives(energy.views.cameras[0], centre)
+        scale = np.ones(NUM_PARAMETERS)
+        scale[ROOT] = scale[FINGERS] = config.pose_scale
+        scale[SHAPE], scale[TRANSLATION] = config.shape_scale, config.camera_scale
+        steps = config.learning_rate * units * scale @ units.T
+        offset_step = config.learning_rate * config.offset_scale * LENGTH_UNIT_M**2
+        return steps, offset_step

@@ -1,0 +1,21 @@
+"""What the refinement knows of a hand model before it sees a hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.model_file import HandModelData
+from realhands_ros.hand.skeleton import HandSkeleton
+from realhands_ros.refinement.mesh_terms import MeshTerms
+
+
+class RefinementModel:
+    """A right hand model with its compiled layer, triangle list, mesh terms and skeleton."""
+
+    def __init__(self, data: HandModelData) -> None:
+        self.hand = FastHandModel(data)
+        self.faces: NDArray[np.int32] = np.ascontiguousarray(data.faces, dtype=np.int32)
+        self.mesh_terms = MeshTerms(self.faces, len(data.v_template))
+        self.skeleton = HandSkeleton.from_model(data)
