@@ -1,0 +1,81 @@
+"""
+Build the open hand, ``models/mano/MANO_RIGHT.npz`` and ``MANO_LEFT.npz``, from its source.
+
+    python -m realhands_ros.hand.build_open_hand [--glb right.glb] [--out models/mano]
+
+Fetches the source with ``npm pack`` when no glb is named; needs about two minutes. The same source
+gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from realhands_ros.hand.model_file import (
+    HandModelData,
+    default_model_folder,
+    mirrored_hand_model_data,
+    save_hand_model_data,
+)
+from realhands_ros.hand.open_hand.assembly import build_mesh
+from realhands_ros.hand.open_hand.joint_regressor import joint_regressor
+from realhands_ros.hand.open_hand.rest_pose import flat_adult_hand
+from realhands_ros.hand.open_hand.shape_space import build_shape_space
+from realhands_ros.hand.open_hand.skin_weights import transferred_weights
+from realhands_ros.hand.open_hand.source import RiggedHand, download_glb, read_rigged_hand
+from realhands_ros.hand.open_hand.surface import subdivided
+from realhands_ros.hand.topology import JOINT_PARENTS
+
+_SUBDIVISION_LEVELS = 2
+
+
+def build_template(source: RiggedHand) -> RiggedHand:
+    """Return the model's rest pose from the source hand: 778 vertices with skin weights."""
+    surface = subdivided(flat_adult_hand(source), levels=_SUBDIVISION_LEVELS)
+    mesh = build_mesh(surface)
+    return RiggedHand(
+        vertices=mesh.vertices,
+        faces=mesh.faces,
+        skin_weights=transferred_weights(surface, mesh.vertices),
+        joints=surface.joints,
+        tip_joints=surface.tip_joints,
+    )
+
+
+def build_model(glb_path: Path) -> HandModelData:
+    """Build the right hand's model from the source's glb. Raises ModelFileError."""
+    template = build_template(read_rigged_hand(glb_path))
+    space = build_shape_space(template)
+    return HandModelData(
+        v_template=template.vertices,
+        shapedirs=space.vertices,
+        posedirs=np.zeros((778, 3, 135)),
+        joint_regressor=joint_regressor(template, space),
+        skin_weights=template.skin_weights,
+        faces=template.faces,
+        parents=np.array(JOINT_PARENTS),
+        hands_mean=np.zeros(45),
+        hands_components=np.eye(45),
+        handedness='right',
+    )
+
+
+def main() -> None:
+    """Build both hands and write them to the model folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').strip().splitlines()[0])
+    parser.add_argument('--glb', type=Path, help='the source hand; else `npm pack` fetches it')
+    parser.add_argument('--out', type=Path, help='folder of the npz files (default models/mano)')
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        model = build_model(args.glb or download_glb(Path(scratch)))
+    folder = args.out or default_model_folder()
+    for hand in (model, mirrored_hand_model_data(model)):
+        print(save_hand_model_data(hand, folder))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,1 @@
+"""Builds the open hand model of ``models/mano`` from a freely licensed rigged hand."""

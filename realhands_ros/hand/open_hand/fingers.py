@@ -1,0 +1,177 @@
+"""
+The fingers' part of the mesh: rings of vertices around each bone line, closed at the tip.
+
+Rings run square to the finger, with one on each joint and one close to either side of it, so that
+a bent finger folds along rings. Each ring has its first vertex on the dorsal middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realhands_ros.hand.open_hand.bone_line import BoneLine, bone_line
+from realhands_ros.hand.open_hand.source import FloatArray, IntArray, RiggedHand
+
+# Rays per section, from which a ring is sampled.
+_RAYS = 128
+
+# The tip is the mean of the surface's points within this distance of the axis, metres.
+_TIP_SEARCH_RADIUS = 0.0015
+
+
+_DIAGONAL_TOLERANCE = 1.1
+
+
+@dataclass(frozen=True)
+class RingPlan:
+    """
+    Where one finger's rings go.
+
+    ``start`` is the distance of the first ring from the finger's first joint in metres, just beyond
+    the web. ``rings`` are the numbers of ring intervals up to the PIP joint (thumb: IP), on to the DIP
+    joint (thumb: none), and on to the start of the tip's dome. ``around`` is the number of vertices
+    of a ring.
+    """
+
+    start: float
+    rings: tuple[int, ...]
+    around: int
+
+
+RING_PLANS = {
+    'thumb': RingPlan(start=0.046, rings=(4, 4), around=9),
+    'index': RingPlan(start=0.0295, rings=(3, 4, 3), around=8),
+    'middle': RingPlan(start=0.0265, rings=(4, 4, 3), around=8),
+    'ring': RingPlan(start=0.030, rings=(3, 4, 3), around=8),
+    'little': RingPlan(start=0.0255, rings=(2, 3, 3), around=8),
+}
+
+
+@dataclass(frozen=True)
+class FingerMesh:
+    """
+    One finger: vertices (V, 3), ring by ring from the base and last the tip; faces (F, 3).
+
+    The first ``around`` vertices are the open base ring.
+    """
+
+    vertices: FloatArray
+    faces: IntArray
+    around: int
+
+
+def finger_mesh(hand: RiggedHand, finger: str) -> FingerMesh:
+    """Return one finger's rings and faces, laid on the hand's surface."""
+    plan, line = RING_PLANS[finger], bone_line(hand, finger)
+    rings = [_ring(hand, line, s, plan.around) for s in ring_distances(plan, line)]
+    tip = _tip_point(hand, line, rings[-1].mean(axis=0))
+    vertices = np.vstack([*rings, tip])
+    return FingerMesh(vertices, _ring_faces(vertices, len(rings), plan.around), plan.around)
+
+
+def ring_distances(plan: RingPlan, line: BoneLine) -> list[float]:
+    """Return where the rings lie along the line: denser at the joints and towards the tip."""
+    joints = line.distances[1:-1][-(len(plan.rings) - 1) :]
+    tip = line.distances[-1]
+    radius = 0.085 * tip
+    stops = [plan.start, *joints, tip - radius]
+    distances: list[float] = []
+    for number, intervals in enumerate(plan.rings):
+        eased = np.linspace(0.0, 1.0, intervals + 1)[:-1]
+        # Shorter steps next to a joint, at the stop's beginning, end, or both.
+        if number == 0:
+            eased = eased + 0.12 * eased * (1.0 - eased)
+        distances += (stops[number] + (stops[number + 1] - stops[number]) * eased).tolist()
+    return [*distances, tip - radius, tip - 0.3 * radius]
+
+
+def _ring(hand: RiggedHand, line: BoneLine, distance: float, around: int) -> FloatArray:
+    """Sample the section at a distance at equal arc lengths; same area as the section."""
+    frame = line.frame(distance)
+    centre = line.point(distance)
+    for _ in range(2):
+        outline = _section(hand, centre, frame)
+        centre = centre + _centroid(outline) @ frame[:2]
+    outline = _section(hand, centre, frame)
+    closed = np.vstack([outline, outline[:1]])
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    wanted = np.arange(around) / around * arc[-1]
+    ring = np.stack([np.interp(wanted, arc, closed[:, k]) for k in range(2)], axis=1)
+    # A polygon on a curve cuts corners; without this the fingers would lose a tenth of their area.
+    ring *= np.sqrt(_area(outline) / _area(ring))
+    return np.asarray(centre + ring @ frame[:2])
+
+
+def _section(hand: RiggedHand, centre: FloatArray, frame: FloatArray) -> FloatArray:
+    """
+    Cut the surface with the plane through ``centre``; return its outline around it.
+
+    The outline (_RAYS, 2), in the plane's side and dorsal axes, is where rays from the centre first
+    meet the surface, from dorsal on towards the thumb's side.
+    """
+    local = (hand.vertices - centre) @ frame.T
+    height = local[hand.faces, 2]
+    corners = local[hand.faces[(height.min(axis=1) < 0.0) & (height.max(axis=1) >= 0.0)]]
+    ends = []
+    for k in range(3):
+        a, b = corners[:, k], corners[:, (k + 1) % 3]
+        crosses = (a[:, 2] < 0.0) != (b[:, 2] < 0.0)
+        share = a[:, 2] / np.where(crosses, a[:, 2] - b[:, 2], np.inf)
+        ends.append(np.where(crosses[:, None], a + share[:, None] * (b - a), np.nan)[:, :2])
+    stacked = np.stack(ends, axis=1)
+    segments = stacked[~np.isnan(stacked[:, :, 0])].reshape(-1, 2, 2)
+    angles = 2.0 * np.pi * np.arange(_RAYS) / _RAYS
+    rays = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    return np.asarray(_first_hits(segments, rays)[:, None] * rays)
+
+
+def _first_hits(segments: FloatArray, rays: FloatArray) -> FloatArray:
+    """Return the distance (R,) at which each ray from the origin first meets a segment."""
+    across = segments @ np.stack([rays[:, 1], -rays[:, 0]])
+    along = segments @ rays.T
+    crosses = (across[:, 0] < 0.0) != (across[:, 1] < 0.0)
+    share = across[:, 0] / np.where(crosses, across[:, 0] - across[:, 1], np.inf)
+    distance = along[:, 0] + share * (along[:, 1] - along[:, 0])
+    return np.asarray(np.where(crosses & (distance > 0.0), distance, np.inf).min(axis=0))
+
+
+def _area(polygon: FloatArray) -> float:
+    x, y = polygon.T
+    return float(0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+
+
+def _centroid(polygon: FloatArray) -> FloatArray:
+    following = np.roll(polygon, -1, axis=0)
+    cross = polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]
+    return np.asarray(((polygon + following) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum()))
+
+
+def _tip_point(hand: RiggedHand, line: BoneLine, last_centre: FloatArray) -> FloatArray:
+    """Return where the line through the last ring's centre leaves the fingertip."""
+    axis = line.frame(line.distances[-1])[2]
+    ahead = hand.vertices[(hand.vertices - last_centre) @ axis > 0.0]
+    local = ahead - last_centre
+    across = np.linalg.norm(local - (local @ axis)[:, None] * axis, axis=1)
+    near = across < _TIP_SEARCH_RADIUS
+    return np.asarray(last_centre + axis * (local[near] @ axis).mean())
+
+
+def _ring_faces(vertices: FloatArray, num_rings: int, around: int) -> IntArray:
+    """Join consecutive rings by two triangles per quad, the last ring and the tip by a fan."""
+    faces = []
+    for ring in range(num_rings - 1):
+        for k in range(around):
+            a, b = ring * around + k, ring * around + (k + 1) % around
+            c, d = a + around, b + around
+            one_way = np.linalg.norm(vertices[a] - vertices[d])
+            other_way = np.linalg.norm(vertices[b] - vertices[c])
+            # The same diagonal everywhere keeps six edges at each vertex, unless it is much longer.
+            if one_way < _DIAGONAL_TOLERANCE * other_way:
+                faces += [(a, d, b), (a, c, d)]
+            else:
+                faces += [(a, c, b), (b, c, d)]
+    last, tip = (num_rings - 1) * around, num_rings * around
+    faces += [(last + (k + 1) % around, last + k, tip) for k in range(around)]
+    return np.array(faces)
