@@ -69,8 +69,9 @@ def test_colcon_installs_executables_and_data(tmp_path):
     environment = clean_environment(AMENT_PREFIX_PATH=prefix, CMAKE_PREFIX_PATH=prefix, **ros)
     install = tmp_path / 'install'
     command = [
-        sys.executable, '-m', 'colcon', '--log-base', tmp_path / 'log', 'build', '--paths', source, '--merge-install',
-        '--install-base', install, '--build-base', tmp_path / 'build',
+        sys.executable, '-m', 'colcon', '--log-base', tmp_path / 'log', 'build',
+        '--paths', source, '--merge-install', '--install-base', install,
+        '--build-base', tmp_path / 'build',
         '--cmake-args', '-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={sys.executable}',
     ]  # fmt: skip
     subprocess.run(command, env=environment, check=True, capture_output=True)
