@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.errors import ModelFileError
+from realhands_ros.geometry.mirror import POINT_SIGNS, mirror_axis_angle, mirror_points
 from realhands_ros.hand.topology import (
     JOINT_PARENTS,
     NUM_FACES,
@@ -183,18 +184,17 @@ def mirrored_hand_model_data(data: HandModelData) -> HandModelData:
 
     It is driven by mirrored poses (axis-angle (x, y, z) becomes (x, -y, -z)) and the same shape.
     """
-    point_signs = np.array([-1.0, 1.0, 1.0])
+    signs = np.array(POINT_SIGNS)
     # A rotation R becomes M R M under the mirror M, so its element (r, c) takes both signs.
-    feature_signs = np.tile(np.outer(point_signs, point_signs).ravel(), NUM_JOINTS - 1)
-    axis_signs = np.tile([1.0, -1.0, -1.0], NUM_JOINTS - 1)
+    feature_signs = np.tile(np.outer(signs, signs).ravel(), NUM_JOINTS - 1)
     return replace(
         data,
-        v_template=data.v_template * point_signs,
-        shapedirs=data.shapedirs * point_signs[:, None],
-        posedirs=data.posedirs * point_signs[:, None] * feature_signs,
+        v_template=mirror_points(data.v_template),
+        shapedirs=data.shapedirs * signs[:, None],
+        posedirs=data.posedirs * signs[:, None] * feature_signs,
         faces=np.ascontiguousarray(data.faces[:, ::-1]),
-        hands_mean=data.hands_mean * axis_signs,
-        hands_components=data.hands_components * axis_signs,
+        hands_mean=mirror_axis_angle(data.hands_mean),
+        hands_components=mirror_axis_angle(data.hands_components),
         handedness='left' if data.handedness == 'right' else 'right',
     )
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ModelFileError
+from realhands_ros.geometry.mirror import POINT_SIGNS
 from realhands_ros.hand.inert_pickle import GlobalName, InertObject, load_inert_pickle
 from realhands_ros.hand.model_file import (
     FILE_KEYS,
@@ -68,8 +69,8 @@ def read_official_pickle(path: Path | str) -> HandModelData:
     }
     data = hand_model_data_from_arrays(arrays, 'right', source=str(path))
     if _handedness_of(data, path) == 'left':
-        mirror = np.array([-1.0, 1.0, 1.0])
-        data = replace(data, shapedirs=data.shapedirs * mirror[:, None], handedness='left')
+        repaired = data.shapedirs * np.array(POINT_SIGNS)[:, None]
+        data = replace(data, shapedirs=repaired, handedness='left')
     return data
 
 
