@@ -62,7 +62,7 @@ class EnergyConfig:
     normal_consistency: float = 1.0
     laplacian: float = 1.0
     edge_length: float = 0.1
-    keypoints: float = 20.0
+    keypoints: float = 60.0
     keypoint_scale: float = 0.15
     joint_limits: float = 0.2
     shape_prior: float = 4e-4
@@ -167,9 +167,19 @@ class Energy:
         value = silhouette + mesh + keypoints + parameters
         return value, EnergyGradient(by_vector, by_offsets)
 
-    def keypoint_term(self, posed: PosedHand) -> KeypointTerm:
-        """Return the keypoint term, not yet multiplied with its weight."""
-        return keypoint_term(posed.keypoints_px, self.views, self.config.keypoint_scale)
+    @property
+    def has_keypoints(self) -> bool:
+        """Return whether keypoints were detected and count."""
+        return bool(self.config.keypoints > 0.0 and self.views.keypoint_weights.any())
+
+    @property
+    def has_silhouettes(self) -> bool:
+        """Return whether there are target masks and they count."""
+        return bool(self.config.silhouette > 0.0 and self.views.has_target.any())
+
+    def keypoint_term(self, posed: PosedHand, scale: float | None = None) -> KeypointTerm:
+        """Return the keypoint term before its weight; ``scale`` (NDC) as configured, or another."""
+        return keypoint_term(posed.keypoints_px, self.views, scale or self.config.keypoint_scale)
 
     def parameter_derivatives(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
         """Return the terms of the parameters alone, their gradient (61,), Hessian (61, 61)."""

@@ -1,14 +1,17 @@
 """
 A second-order optimiser: Levenberg-Marquardt on pose, shape and translation.
 
-Minimises the same energy as the gradient descent, with sharp silhouettes (contour_term.py) and
-without the mesh's smoothness, which the parameters hardly change. A step is taken if that energy
-falls by it.
+Two rounds. The first looks at the keypoints alone, with outliers tolerated late: it is cheap,
+needs no image, and brings every finger near its own place, from where contours can not mistake it
+for its neighbour. The second minimises the same energy as the gradient descent, with sharp
+silhouettes (contour_term.py) and without the mesh's smoothness, which the parameters hardly
+change. A step is taken if the round's energy falls by it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numba
 import numpy as np
@@ -19,20 +22,26 @@ from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
 from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
+State = TypeVar('State')
+
 
 @dataclass(frozen=True)
 class LevenbergMarquardtConfig:
     """
     Settings of the Levenberg-Marquardt optimiser.
 
-    ``damping`` is the first one, relative to the Hessian's diagonal; it is divided by
-    ``damping_factor`` after a good step and multiplied with it after a bad one. Iteration ends
-    when the energy falls by less than ``tolerance`` of itself.
+    ``keypoint_iterations`` and ``iterations`` bound the two rounds; the first takes
+    ``keypoint_scale`` (NDC) for the distance at which keypoints begin to count less. ``damping``
+    is the first one of a round, relative to the Hessian's diagonal; it is divided by
+    ``damping_factor`` after a good step and multiplied with it after a bad one. A round ends when
+    its energy falls by less than ``tolerance`` of itself.
     """
 
-    iterations: int = 4
-    damping: float = 1e-2
-    damping_factor: float = 4.0
+    keypoint_iterations: int = 4
+    keypoint_scale: float = 0.6
+    iterations: int = 3
+    damping: float = 1e-3
+    damping_factor: float = 10.0
     tolerance: float = 1e-3
 
 
@@ -47,66 +56,141 @@ class LevenbergMarquardt:
     ) -> OptimiserResult:
         """Return the parameters of the lowest energy found."""
         config = self._config
-        contours = ContourTerm(energy)
-        best = energy.pose(start)
-        sharp = contours.render(best)
-        energies = [_value(energy, best, sharp)]
+        if energy.has_keypoints:
+            keypoints = _KeypointObjective(energy, config.keypoint_scale)
+            first = self._descend(keypoints, start, config.keypoint_iterations, deadline)
+            start = first.parameters
+        if not energy.has_silhouettes:
+            return first
+        return self._descend(_ContourObjective(energy), start, config.iterations, deadline)
+
+    def _descend(
+        self,
+        objective: _Objective[State],
+        start: HandParameters,
+        iterations: int,
+        deadline: Deadline,
+    ) -> OptimiserResult:
+        config = self._config
+        state = objective.state(start)
+        energies = [objective.value(state)]
         damping = config.damping
-        stopped_by = 'iterations'
-        for _ in range(config.iterations):
+        for _ in range(iterations):
             if not deadline.step_fits():
-                stopped_by = 'budget'
-                break
-            hessian, gradient = _normal_equations(energy, contours, best, sharp)
+                return OptimiserResult(objective.parameters(state), tuple(energies), 'budget')
+            hessian, gradient = objective.normal_equations(state)
             damped = hessian + np.diag(damping * hessian.diagonal() + 1e-9)
             step = -np.linalg.solve(damped, gradient)
-            trial = energy.pose(best.parameters.with_vector(best.parameters.vector + step))
-            trial_sharp = contours.render(trial)
-            value = _value(energy, trial, trial_sharp)
-            if value >= energies[-1]:
+            parameters = objective.parameters(state)
+            trial = objective.state(parameters.with_vector(parameters.vector + step))
+            value = objective.value(trial)
+            if not value < energies[-1]:
                 damping *= config.damping_factor
                 continue
-            converged = value > (1.0 - config.tolerance) * energies[-1]
-            best, sharp = trial, trial_sharp
+            state = trial
             energies.append(value)
             damping /= config.damping_factor
-            if converged:
-                stopped_by = 'converged'
-                break
-        return OptimiserResult(best.parameters, tuple(energies), stopped_by)
+            if value > (1.0 - config.tolerance) * energies[-2]:
+                return OptimiserResult(objective.parameters(state), tuple(energies), 'converged')
+        return OptimiserResult(objective.parameters(state), tuple(energies), 'iterations')
 
 
-def _value(energy: Energy, posed: PosedHand, sharp: list[SharpView]) -> float:
-    return energy.value_without_silhouettes(posed) + sum(view.wrong for view in sharp)
+class _Objective(Protocol[State]):
+    """What a round minimises; a state is the hand at some parameters with all that was rendered."""
+
+    def state(self, parameters: HandParameters) -> State: ...
+
+    def parameters(self, state: State) -> HandParameters: ...
+
+    def value(self, state: State) -> float: ...
+
+    def normal_equations(self, state: State) -> tuple[FloatArray, FloatArray]:
+        """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,)."""
 
 
-def _normal_equations(
-    energy: Energy, contours: ContourTerm, posed: PosedHand, sharp: list[SharpView]
-) -> tuple[FloatArray, FloatArray]:
-    """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,)."""
-    _, gradient, hessian = energy.parameter_derivatives(posed)
-    jacobian = energy.model.hand.jacobian(posed.output)
-    views, keypoints = energy.views, energy.keypoint_term(posed)
-    for view in range(len(views)):
-        # Keypoints: 21 points with two residuals each.
-        to_px = views.jacobian(view, posed.keypoints_px[view], posed.keypoints_depth[view])
-        rows = np.einsum('kpc,nkc->kpn', to_px, jacobian.keypoints).reshape(-1, NUM_PARAMETERS)
-        error = (posed.keypoints_px[view] - views.keypoints_px[view]).ravel()
-        weight = np.repeat(energy.config.keypoints * keypoints.curvature[view], 2)
-        _accumulate(rows, error, weight, hessian, gradient)
-        # Contours: one residual a pair.
-        pairs = contours.pairs(view, sharp[view])
-        to_px = views.jacobian(view, posed.vertices_px[view], posed.vertices_depth[view])
-        rows = _contour_rows(
-            energy.model.faces,
-            to_px,
-            jacobian.vertices,
-            pairs.face,
-            pairs.barycentric,
-            pairs.normal,
+class _KeypointObjective:
+    """Keypoints and the terms of the parameters alone."""
+
+    def __init__(self, energy: Energy, scale: float) -> None:
+        self._energy = energy
+        self._scale = scale
+
+    def state(self, parameters: HandParameters) -> PosedHand:
+        return self._energy.pose(parameters)
+
+    def parameters(self, state: PosedHand) -> HandParameters:
+        return state.parameters
+
+    def value(self, state: PosedHand) -> float:
+        keypoints = self._energy.keypoint_term(state, self._scale).value
+        return (
+            self._energy.config.keypoints * keypoints
+            + self._energy.parameter_derivatives(state)[0]
         )
-        _accumulate(rows, pairs.distance, pairs.weight, hessian, gradient)
-    return hessian, gradient
+
+    def normal_equations(self, state: PosedHand) -> tuple[FloatArray, FloatArray]:
+        energy = self._energy
+        _, gradient, hessian = energy.parameter_derivatives(state)
+        jacobian = energy.model.hand.jacobian(state.output)
+        _add_keypoints(energy, state, jacobian.keypoints, self._scale, hessian, gradient)
+        return hessian, gradient
+
+
+class _ContourObjective:
+    """The energy with sharp silhouettes."""
+
+    def __init__(self, energy: Energy) -> None:
+        self._energy = energy
+        self._contours = ContourTerm(energy)
+
+    def state(self, parameters: HandParameters) -> tuple[PosedHand, list[SharpView]]:
+        posed = self._energy.pose(parameters)
+        return posed, self._contours.render(posed)
+
+    def parameters(self, state: tuple[PosedHand, list[SharpView]]) -> HandParameters:
+        return state[0].parameters
+
+    def value(self, state: tuple[PosedHand, list[SharpView]]) -> float:
+        posed, sharp = state
+        return self._energy.value_without_silhouettes(posed) + sum(view.wrong for view in sharp)
+
+    def normal_equations(
+        self, state: tuple[PosedHand, list[SharpView]]
+    ) -> tuple[FloatArray, FloatArray]:
+        energy, (posed, sharp) = self._energy, state
+        _, gradient, hessian = energy.parameter_derivatives(posed)
+        jacobian = energy.model.hand.jacobian(posed.output)
+        scale = energy.config.keypoint_scale
+        _add_keypoints(energy, posed, jacobian.keypoints, scale, hessian, gradient)
+        for view, seen in enumerate(sharp):
+            pairs = self._contours.pairs(view, seen)
+            to_px = energy.views.jacobian(
+                view, posed.vertices_px[view], posed.vertices_depth[view]
+            )
+            rows = _contour_rows(
+                energy.model.faces, to_px, jacobian.vertices,
+                pairs.face, pairs.barycentric, pairs.normal,
+            )  # fmt: skip
+            _accumulate(rows, pairs.distance, pairs.weight, hessian, gradient)
+        return hessian, gradient
+
+
+def _add_keypoints(
+    energy: Energy,
+    posed: PosedHand,
+    jacobian: FloatArray,
+    scale: float,
+    hessian: FloatArray,
+    gradient: FloatArray,
+) -> None:
+    """Add the keypoints' part of the normal equations; ``jacobian`` (61, 21, 3)."""
+    views, term = energy.views, energy.keypoint_term(posed, scale)
+    for view in range(len(views)):
+        to_px = views.jacobian(view, posed.keypoints_px[view], posed.keypoints_depth[view])
+        rows = np.einsum('kpc,nkc->kpn', to_px, jacobian).reshape(-1, NUM_PARAMETERS)
+        error = (posed.keypoints_px[view] - views.keypoints_px[view]).ravel()
+        weight = np.repeat(energy.config.keypoints * term.curvature[view], 2)
+        _accumulate(rows, error, weight, hessian, gradient)
 
 
 def _accumulate(
