@@ -1,0 +1,133 @@
+"""What shows only over time: jitter, bone lengths, identities, misses, rotation, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
+
+from realhands_ros.hand.topology import KEYPOINT_PARENTS
+
+FloatArray = NDArray[np.float64]
+
+JITTER_WINDOW = 11
+
+
+def jitter_rms(track: ArrayLike, window: int = JITTER_WINDOW) -> float:
+    """
+    Return the RMS length of a point's high-frequency motion, in the unit of ``track`` (T, D).
+
+    The high-pass is the track minus its centred moving average over ``window`` frames; the
+    half-windows at both ends, where the average is one-sided, are left out. NaN when the track is
+    shorter than the window.
+    """
+    positions = np.asarray(track, np.float64)
+    if len(positions) < window:
+        return float('nan')
+    high_pass = positions - uniform_filter1d(positions, window, axis=0)
+    half = window // 2
+    inner = high_pass[half : len(positions) - half]
+    return float(np.sqrt((inner**2).sum(-1).mean()))
+
+
+def bone_length_variation(keypoints: ArrayLike) -> float:
+    """
+    Return how much the bones' lengths vary over a sequence of keypoints (T, 21, 3).
+
+    The coefficient of variation (standard deviation over mean, across time) of each of the 20
+    bones, averaged over the bones; 0 for a rigid skeleton.
+    """
+    points = np.asarray(keypoints, np.float64)
+    children = np.arange(1, len(KEYPOINT_PARENTS))
+    parents = np.array(KEYPOINT_PARENTS[1:])
+    lengths = np.linalg.norm(points[:, children] - points[:, parents], axis=-1)
+    return float((lengths.std(0) / lengths.mean(0)).mean())
+
+
+def rotation_error(predicted_aa: ArrayLike, true_aa: ArrayLike) -> FloatArray:
+    """Return the angle in radians between rotations given as axis-angle (..., 3)."""
+    predicted = Rotation.from_rotvec(np.asarray(predicted_aa, np.float64).reshape(-1, 3))
+    true = Rotation.from_rotvec(np.asarray(true_aa, np.float64).reshape(-1, 3))
+    angles = (predicted.inv() * true).magnitude()
+    return np.asarray(angles).reshape(np.shape(predicted_aa)[:-1])
+
+
+@dataclass(frozen=True)
+class TrackedHand:
+    """One hand in one frame: identity, 'left' or 'right', wrist (3,) metres."""
+
+    id: str
+    handedness: str
+    wrist: ArrayLike
+
+
+@dataclass(frozen=True)
+class TrackingCounts:
+    """
+    What a tracker did to the true hands of a sequence.
+
+    ``matched`` pairs of a true and a predicted hand; ``misses`` true hands without a prediction;
+    ``false_hands`` predictions without a true hand; ``id_switches`` matches whose predicted
+    identity differs from the true hand's previous one (Bernardin and Stiefelhagen, CLEAR MOT,
+    2008); ``handedness_errors`` matches with the wrong side.
+    """
+
+    matched: int
+    misses: int
+    false_hands: int
+    id_switches: int
+    handedness_errors: int
+
+
+def tracking_counts(
+    predicted: Iterable[Sequence[TrackedHand]],
+    true: Iterable[Sequence[TrackedHand]],
+    max_distance: float = 0.1,
+) -> TrackingCounts:
+    """
+    Match hands frame by frame (least total wrist distance, at most ``max_distance`` metres).
+
+    ``predicted`` and ``true`` hold the hands of each frame; both have the same number of frames.
+    """
+    matched = misses = false_hands = id_switches = handedness_errors = 0
+    last_identity: dict[str, str] = {}
+    for predictions, truths in zip(predicted, true, strict=True):
+        pairs = _match(predictions, truths, max_distance)
+        matched += len(pairs)
+        misses += len(truths) - len(pairs)
+        false_hands += len(predictions) - len(pairs)
+        for prediction, truth in pairs:
+            handedness_errors += prediction.handedness != truth.handedness
+            id_switches += last_identity.get(truth.id, prediction.id) != prediction.id
+            last_identity[truth.id] = prediction.id
+    return TrackingCounts(matched, misses, false_hands, id_switches, handedness_errors)
+
+
+def _match(
+    predictions: Sequence[TrackedHand], truths: Sequence[TrackedHand], max_distance: float
+) -> list[tuple[TrackedHand, TrackedHand]]:
+    if not predictions or not truths:
+        return []
+    wrists = np.array([np.asarray(hand.wrist, np.float64) for hand in predictions])
+    true_wrists = np.array([np.asarray(hand.wrist, np.float64) for hand in truths])
+    distances = np.linalg.norm(wrists[:, None] - true_wrists[None], axis=-1)
+    # A pair beyond the limit must never displace one within it, however the sums fall.
+    costs = np.where(distances <= max_distance, distances, 1e6)
+    rows, columns = linear_sum_assignment(costs)
+    return [
+        (predictions[row], truths[column])
+        for row, column in zip(rows, columns, strict=True)
+        if distances[row, column] <= max_distance
+    ]
+
+
+def latency_percentiles(latencies: ArrayLike) -> dict[str, float]:
+    """Return p50, p95 and p99 (linearly interpolated) in the input's unit; NaN if empty."""
+    values = np.ravel(np.asarray(latencies, np.float64))
+    percentiles = np.percentile(values, (50, 95, 99)) if values.size else np.full(3, np.nan)
+    return dict(zip(('p50', 'p95', 'p99'), percentiles.tolist(), strict=True))
