@@ -17,6 +17,7 @@ COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
     'demo': 'send hand meshes between two processes and measure rate and latency',
     'hand': 'import the official MANO hand model, draw a hand model',
+    'synth': 'make synthetic stereo images of hands with ground truth',
 }
 
 

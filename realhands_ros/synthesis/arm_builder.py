@@ -36,11 +36,11 @@ from realhands_ros.synthesis.textures import plain, sample_texture
 
 FloatArray = NDArray[np.float64]
 
-_ATLAS_SIZES = (128, 256, 512, 1024)
+_ATLAS_SIZES = (128, 192, 256, 384, 512, 768, 1024)
 # Side of a texel of a hand's atlas of one texel, metres: the atlas is this wide on the skin.
 _ATLAS_WIDTH_M = 0.28
 # Texels around and along the texture of a bare forearm, for a hand's atlas of 512 texels.
-_ARM_TEXELS = (160, 512)
+_ARM_TEXELS = (128, 384)
 _HALF_WRIST_WIDTH_M = 0.029
 
 
@@ -140,7 +140,7 @@ class ArmBuilder:
         Return one arm.
 
         ``finger_pose`` (45,) and ``shape`` (10,) are the model's; ``girth`` of the forearm, 1 for
-        an average; ``pixel_m`` the size of a rendered pixel on the hand, which the textures match.
+        an average; ``pixel_m`` the size of a pixel on the hand, which the textures match.
         The main arm is the one that the sample is about.
         """
         truth = self._pose_hand(placement, handedness, finger_pose, shape)
@@ -304,8 +304,8 @@ def _mirrored_pose(pose: FloatArray) -> FloatArray:
 
 
 def _atlas_size(pixel_m: float) -> int:
-    """Return the smallest atlas whose texels are no larger than a rendered pixel, or nearly."""
-    wanted = _ATLAS_WIDTH_M / (1.3 * pixel_m)
+    """Return the smallest atlas with texels smaller than a pixel."""
+    wanted = _ATLAS_WIDTH_M / (0.8 * pixel_m)
     return next((size for size in _ATLAS_SIZES if size >= wanted), _ATLAS_SIZES[-1])
 
 

@@ -63,3 +63,23 @@ class SynthesisConfig:
         for name in ('backgrounds', 'model_folder'):
             values[name] = None if values[name] is None else str(values[name])
         return values
+
+
+def parse_mix(text: str) -> dict[ViewMix, float]:
+    """
+    Read a view mix: one name, or ``name=share,name=share``.
+
+    Raises ConfigError for anything else.
+    """
+    mix: dict[ViewMix, float] = {}
+    for part in text.split(','):
+        name, _, share = part.strip().partition('=')
+        try:
+            mix[VIEW_MIXES[VIEW_MIXES.index(name)]] = float(share or 1.0)  # type: ignore[arg-type]
+        except ValueError as error:
+            message = (
+                f'cannot read {part!r} of the view mix {text!r}; write one of '
+                f'{", ".join(VIEW_MIXES)}, or shares such as {VIEW_MIXES[0]}=0.5,...'
+            )
+            raise ConfigError(message) from error
+    return mix

@@ -27,7 +27,10 @@ SHAPE_RANGE = 2.0
 _PHOTO_SHARE = 0.55
 # Side of the square crop relative to the larger side of the keypoints' box.
 _CROP_MARGIN = (1.3, 2.0)
-_SUPERSAMPLING = 2
+# About how much of the scene a crop shows, at the hand's distance.
+_CROP_WIDTH_M = 0.28
+# Longer side of a photograph behind full images.
+_PHOTO_SIDE = 1024
 
 
 class SceneGenerator:
@@ -38,7 +41,10 @@ class SceneGenerator:
         self._config = config
         self._seed = seed
         self._arms = ArmBuilder(config.model_folder)
-        self._photos = None if config.backgrounds is None else PhotoLibrary(config.backgrounds)
+        self._photos = None
+        if config.backgrounds is not None:
+            side = 2 * config.crop_size if config.crop_size else _PHOTO_SIDE
+            self._photos = PhotoLibrary(config.backgrounds, side)
         mixes = [mix for mix, share in config.mix.items() if share > 0]
         shares = np.array([config.mix[mix] for mix in mixes], dtype=np.float64)
         self._mixes, self._shares = mixes, shares / shares.sum()
@@ -82,8 +88,9 @@ class SceneGenerator:
         clothing = sample_clothing(rng)
         girth = rng.uniform(0.88, 1.2)
         placement = sample_placement(rng, mix, handedness, rig, up)
-        focal = rig.left.intrinsics[0, 0]
-        pixel = placement.wrist[2] / (focal * _SUPERSAMPLING)
+        pixel = placement.wrist[2] / (rig.left.intrinsics[0, 0])
+        if self._config.crop_size is not None:
+            pixel = _CROP_WIDTH_M / (self._config.crop_size)
         placements = [(placement, handedness)]
         if rng.random() < self._config.second_hand_share:
             other: Handedness = 'left' if handedness == 'right' else 'right'

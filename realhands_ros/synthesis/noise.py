@@ -29,29 +29,36 @@ class NoiseField:
         return result
 
 
-@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'})
+@numba.njit(nogil=True, cache=True, inline='always')
+def _mix(t, a, b):  # type: ignore[no-untyped-def]
+    return a + t * (b - a)
+
+
+@numba.njit(nogil=True, cache=True, inline='always')
+def _fade(t):  # type: ignore[no-untyped-def]
+    # Quintic: the field's slope is continuous, as relief needs it to be.
+    return t * t * t * (t * (t * np.float32(6) - np.float32(15)) + np.float32(10))
+
+
+@numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'}, error_model='numpy')
 def _sample(points, frequency, values, result):  # type: ignore[no-untyped-def]
-    cells = values.shape[0]
-    lower = np.empty(3, dtype=np.int64)
-    upper = np.empty(3, dtype=np.int64)
-    weight = np.empty(3, dtype=np.float32)
+    wrap = values.shape[0] - 1
+    scale = np.float32(frequency)
     for n in range(points.shape[0]):
-        for axis in range(3):
-            x = points[n, axis] * np.float32(frequency)
-            floor = np.floor(x)
-            t = x - floor
-            # Quintic fade: the field's slope is continuous, as relief needs it to be.
-            weight[axis] = t * t * t * (t * (t * np.float32(6) - np.float32(15)) + np.float32(10))
-            lower[axis] = np.int64(floor) & (cells - 1)
-            upper[axis] = (lower[axis] + 1) & (cells - 1)
-        for channel in range(values.shape[3]):
-            total = np.float32(0)
-            for corner in range(8):
-                i = upper[0] if corner & 1 else lower[0]
-                j = upper[1] if corner & 2 else lower[1]
-                k = upper[2] if corner & 4 else lower[2]
-                w = weight[0] if corner & 1 else np.float32(1) - weight[0]
-                w *= weight[1] if corner & 2 else np.float32(1) - weight[1]
-                w *= weight[2] if corner & 4 else np.float32(1) - weight[2]
-                total += w * values[i, j, k, channel]
-            result[n, channel] = total
+        x, y, z = points[n, 0] * scale, points[n, 1] * scale, points[n, 2] * scale
+        floor_x, floor_y, floor_z = np.floor(x), np.floor(y), np.floor(z)
+        u, v, w = _fade(x - floor_x), _fade(y - floor_y), _fade(z - floor_z)
+        i, j, k = np.int32(floor_x) & wrap, np.int32(floor_y) & wrap, np.int32(floor_z) & wrap
+        i1, j1, k1 = (i + 1) & wrap, (j + 1) & wrap, (k + 1) & wrap
+        for c in range(CHANNELS):
+            front = _mix(
+                v,
+                _mix(u, values[i, j, k, c], values[i1, j, k, c]),
+                _mix(u, values[i, j1, k, c], values[i1, j1, k, c]),
+            )
+            back = _mix(
+                v,
+                _mix(u, values[i, j, k1, c], values[i1, j, k1, c]),
+                _mix(u, values[i, j1, k1, c], values[i1, j1, k1, c]),
+            )
+            result[n, c] = _mix(w, front, back)

@@ -14,17 +14,16 @@ from realhands_ros.synthesis.colour import srgb_to_linear
 from realhands_ros.synthesis.scene import Material
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
-_MAX_SIDE = 1024
-_KEPT_IN_MEMORY = 24
+_KEPT_IN_MEMORY = 128
 _TO_LINEAR = srgb_to_linear(np.arange(256) / 255.0)
 
 
 class PhotoLibrary:
     """The photographs of a folder and its subfolders, in the order of their paths."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_side: int) -> None:
         """
-        List the photographs.
+        List the photographs; they are used at up to ``max_side`` pixels on the longer side.
 
         Raises DatasetError when the folder does not exist or holds no picture.
         """
@@ -40,7 +39,8 @@ class PhotoLibrary:
                 f'({", ".join(SUFFIXES)}); put photographs there or leave --backgrounds away'
             )
             raise DatasetError(message)
-        self._material = lru_cache(maxsize=_KEPT_IN_MEMORY)(self._read_material)
+        self._max_side = max_side
+        self._picture = lru_cache(maxsize=_KEPT_IN_MEMORY)(self._read)
 
     def check(self) -> None:
         """Decode every picture once; raise DatasetError naming the first that cannot be read."""
@@ -48,27 +48,24 @@ class PhotoLibrary:
             _decode(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)
 
     def sample(self, rng: np.random.Generator) -> Material:
-        """Return one photograph as a surface that shines by itself, at most 1024 texels wide."""
-        return self._material(int(rng.integers(len(self.paths))))
-
-    def _read_material(self, index: int) -> Material:
-        picture = _read_small(self.paths[index])
+        """Return one photograph as a surface that shines by itself."""
+        picture = self._picture(int(rng.integers(len(self.paths))))
         roughness = np.ones(picture.shape[:2], dtype=np.float32)
-        return Material(_TO_LINEAR[picture[..., ::-1]], roughness, emissive=True)
+        return Material(_TO_LINEAR[picture], roughness, emissive=True)
 
-
-def _read_small(path: Path) -> NDArray[np.uint8]:
-    """Return a picture, BGR, with its longer side at most _MAX_SIDE pixels."""
-    # A quarter is decoded several times faster, and photographs are mostly four times too large.
-    picture = _decode(path, cv2.IMREAD_REDUCED_COLOR_4)
-    if max(picture.shape[:2]) < _MAX_SIDE:
-        picture = _decode(path, cv2.IMREAD_COLOR)
-    scale = _MAX_SIDE / max(picture.shape[:2])
-    if scale < 1:
-        picture = np.asarray(
-            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    return picture
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        """Return a picture, RGB, reduced."""
+        # Reduced pictures are decoded several times faster, and photographs are large.
+        for mode in (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_COLOR):
+            picture = _decode(self.paths[index], mode)
+            if max(picture.shape[:2]) >= self._max_side:
+                break
+        scale = self._max_side / max(picture.shape[:2])
+        if scale < 1:
+            picture = np.asarray(
+                cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            )
+        return np.ascontiguousarray(picture[..., ::-1])
 
 
 def _decode(path: Path, mode: int) -> NDArray[np.uint8]:

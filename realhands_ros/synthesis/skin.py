@@ -127,8 +127,9 @@ def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
     blood = blood + look.blotches * (0.20 * patches[:, 1] + 0.16 * mottle[:, 1])
     absorbed = blood[:, None] * _BLOOD + look.carotene * _CAROTENE + veins[:, None] * _VEIN
     absorbed += 0.20 * dents[:, None] + (0.05 * grain[:, 2] - look.lightness)[:, None]
-    hairs = _hairs(noise, features) * look.hair
-    absorbed += hairs[:, None] * np.array([0.5, 0.55, 0.6], dtype=np.float32) * (1 - look.tone)
+    if look.hair > 0:
+        hairs = _hairs(noise, features) * look.hair * (1 - look.tone)
+        absorbed += hairs[:, None] * np.array([0.5, 0.55, 0.6], dtype=np.float32)
     albedo = np.exp(_log_tone(melanin) - absorbed)
 
     roughness = look.roughness + 0.05 * mottle[:, 2] + 0.06 * features.palm - 0.05 * dents

@@ -22,17 +22,15 @@ class DeviceMesh(NamedTuple):
     """
     Several scene meshes as one, on a device.
 
-    ``vertices`` (V, 3) float64 metres, rig frame; ``faces`` (F, 3); ``attributes`` (V, 4): normal
-    and ambient visibility; ``uv`` (T, 2), ``face_uv`` (F, 3); ``face_mesh`` (F,) which of the
-    meshes a face belongs to; ``uv_gradients`` (F, 2, 3): the gradients of u and v along the face,
-    per metre; ``labels`` and the other tables have one row a mesh.
+    ``vertices`` (V, 3) float64 metres, rig frame; ``faces`` (F, 3); ``corners`` (F, 3, 6): normal,
+    ambient visibility, u and v at each corner of each face; ``face_mesh`` (F,) which of the meshes
+    a face belongs to; ``uv_gradients`` (F, 2, 3): the gradients of u and v along the face, per
+    metre; ``labels`` and the other tables have one row a mesh.
     """
 
     vertices: torch.Tensor
     faces: torch.Tensor
-    attributes: torch.Tensor
-    uv: torch.Tensor
-    face_uv: torch.Tensor
+    corners: torch.Tensor
     face_mesh: torch.Tensor
     uv_gradients: torch.Tensor
     textures: tuple[torch.Tensor, ...]
@@ -57,6 +55,15 @@ class Fragments(NamedTuple):
     depth: torch.Tensor
     height: int
     width: int
+
+    def select(self, chosen: torch.Tensor) -> Fragments:
+        """Return some of the fragments; ``chosen`` (N,) is a mask."""
+        return self._replace(
+            pixel=self.pixel[chosen],
+            face=self.face[chosen],
+            barycentric=self.barycentric[chosen],
+            depth=self.depth[chosen],
+        )
 
 
 class Surface(NamedTuple):
@@ -106,7 +113,10 @@ def upload(
     face_uv = np.concatenate([m.face_uv + s for m, s in zip(meshes, uv_starts, strict=False)])
     uv = np.concatenate([mesh.uv for mesh in meshes])
     face_mesh = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
-    normals = np.concatenate([mesh.normals for mesh in meshes]).astype(np.float32)
+    normals = np.concatenate([mesh.normals for mesh in meshes])
+    corners = np.concatenate(
+        [normals[faces], visibility.cpu().numpy()[faces][..., None], uv[face_uv]], axis=2
+    )
 
     def table(rows: list[float] | list[tuple[float, float, float]]) -> torch.Tensor:
         return torch.tensor(rows, dtype=torch.float32, device=device)
@@ -115,11 +125,7 @@ def upload(
     return DeviceMesh(
         vertices=torch.from_numpy(vertices).to(device),
         faces=torch.from_numpy(faces).to(device),
-        attributes=torch.cat(
-            [torch.from_numpy(normals).to(device), visibility[:, None]], dim=1
-        ),
-        uv=torch.from_numpy(uv.astype(np.float32)).to(device),
-        face_uv=torch.from_numpy(face_uv).to(device),
+        corners=torch.from_numpy(corners.astype(np.float32)).to(device),
         face_mesh=torch.from_numpy(face_mesh).to(device),
         uv_gradients=torch.from_numpy(gradients).to(device),
         textures=tuple(textures[mesh.material] for mesh in meshes),
@@ -144,25 +150,25 @@ def visible_fragments(mesh: DeviceMesh, camera: PinholeCamera) -> Fragments:
 
 def surface_at(mesh: DeviceMesh, fragments: Fragments, camera: PinholeCamera) -> Surface:
     """Interpolate the mesh at fragments and look up its textures."""
-    weights = fragments.barycentric[:, :, None]
-    corners = mesh.faces[fragments.face]
-    attributes = (mesh.attributes[corners] * weights).sum(1)
-    uv = (mesh.uv[mesh.face_uv[fragments.face]] * weights).sum(1)
+    corners = mesh.corners[fragments.face]
+    at_pixel = torch.bmm(fragments.barycentric[:, None], corners)[:, 0]
     mesh_id = mesh.face_mesh[fragments.face]
     position = _positions(fragments, camera)
     centre = torch.as_tensor(camera.centre, dtype=torch.float32, device=position.device)
-    smooth = functional.normalize(attributes[:, :3], dim=1)
+    smooth = functional.normalize(at_pixel[:, :3], dim=1)
     away = ((position - centre) * smooth).sum(1, keepdim=True) > 0
     smooth = torch.where(away, -smooth, smooth)
-    texels = _look_up(mesh, mesh_id, uv)
-    gradients = mesh.uv_gradients[fragments.face]
-    slope = (texels[:, _SLOPE, None] * gradients).sum(1)
-    tilted = functional.normalize(smooth - torch.where(away, -slope, slope), dim=1)
+    texels = _look_up(mesh, mesh_id, at_pixel[:, 4:])
+    normal = smooth
+    if any(mesh.has_relief):
+        gradients = mesh.uv_gradients[fragments.face]
+        slope = torch.bmm(texels[:, None, _SLOPE], gradients)[:, 0]
+        normal = functional.normalize(smooth - torch.where(away, -slope, slope), dim=1)
     return Surface(
         position=position,
-        normal=tilted,
+        normal=normal,
         smooth_normal=smooth,
-        visibility=attributes[:, 3:4],
+        visibility=at_pixel[:, 3:4],
         albedo=texels[:, _ALBEDO] * mesh.tint[mesh_id],
         roughness=texels[:, _ROUGHNESS, None],
         subsurface=mesh.subsurface[mesh_id, None],

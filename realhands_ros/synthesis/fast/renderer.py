@@ -1,19 +1,20 @@
 """
 The fast renderer.
 
-Hands and objects are drawn at twice the resolution in the part of the image that they cover, the
-backdrop once a pixel, since the camera's blur hides its edges. The truth (labels and depth) is
-sampled at pixel centres.
+Hands and objects are rasterised at twice the resolution in the part of the image that they cover.
+Pixels inside a surface are shaded once, at their centre; only those that straddle an edge are
+shaded at every sample. The backdrop is drawn once a pixel, since the camera's blur hides its
+edges. The truth (labels and depth) is sampled at pixel centres.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.synthesis.fast.geometry_buffer import (
@@ -35,9 +36,11 @@ from realhands_ros.synthesis.rendering import RenderedView
 from realhands_ros.synthesis.scene import Label, Lighting, Scene, SceneMesh
 
 _SUPERSAMPLING = 2
-# Other meshes than the hand's are finer than ambient occlusion needs.
-_OCCLUDER_STRIDE = {Label.HAND: 1, Label.OTHER_HAND: 1}
-_DEFAULT_OCCLUDER_STRIDE = 3
+# A pixel whose samples differ by more in depth holds an edge.
+_FLAT_DEPTH_M = 0.006
+# Every how many vertices one stands for its neighbours as an occluder.
+_OCCLUDER_STRIDE = {Label.HAND: 2, Label.OTHER_HAND: 2}
+_DEFAULT_OCCLUDER_STRIDE = 4
 
 
 class FastRenderer:
@@ -57,7 +60,7 @@ class FastRenderer:
         backdrop = upload(back, torch.ones(back_vertices, device=self._device), self._textures)
         shadow = shadow_map(foreground, scene.lighting)
         left, right = (
-            _render_view(foreground, backdrop, shadow, scene.lighting, camera)
+            _render_view(foreground, backdrop, _View(shadow, scene.lighting, camera))
             for camera in scene.rig.views
         )
         return left, right
@@ -85,45 +88,69 @@ def _disc_areas(mesh: SceneMesh) -> NDArray[np.float64]:
     return kept
 
 
-def _render_view(
-    foreground: DeviceMesh,
-    backdrop: DeviceMesh,
-    shadow: ShadowMap,
-    lighting: Lighting,
-    camera: PinholeCamera,
-) -> RenderedView:
+class _View(NamedTuple):
+    """What all passes over one view share."""
+
+    shadow: ShadowMap
+    lighting: Lighting
+    camera: PinholeCamera
+
+
+def _render_view(foreground: DeviceMesh, backdrop: DeviceMesh, view: _View) -> RenderedView:
+    camera = view.camera
     behind = visible_fragments(backdrop, camera)
-    background = _radiance(backdrop, behind, shadow, lighting, camera)
     before = visible_fragments(foreground, camera)
-    depth = torch.full((camera.height * camera.width,), torch.inf, device=background.device)
+    device = foreground.vertices.device
+    depth = torch.full((camera.height * camera.width,), torch.inf, device=device)
     labels = torch.zeros_like(depth, dtype=torch.uint8)
     for mesh, seen in ((backdrop, behind), (foreground, before)):
         nearer = seen.depth < depth[seen.pixel]
         pixel = seen.pixel[nearer]
         depth[pixel] = seen.depth[nearer]
         labels[pixel] = mesh.labels[mesh.face_mesh[seen.face[nearer]]]
+    background = torch.zeros(len(depth), 3, device=device)
+    background[behind.pixel] = _radiance(backdrop, behind, view)
     shape = (camera.height, camera.width)
     return RenderedView(
-        background=background.view(*shape, 4)[..., :3].cpu().numpy(),
-        foreground=_supersampled(foreground, before, shadow, lighting, camera).cpu().numpy(),
+        background=background.view(*shape, 3).cpu().numpy(),
+        foreground=_antialiased(foreground, before, view).view(*shape, 4).cpu().numpy(),
         labels=labels.view(shape).cpu().numpy(),
         depth=depth.view(shape).cpu().numpy(),
     )
 
 
-def _supersampled(
-    mesh: DeviceMesh,
-    seen: Fragments,
-    shadow: ShadowMap,
-    lighting: Lighting,
-    camera: PinholeCamera,
-) -> torch.Tensor:
-    """Return radiance times coverage, and coverage, (H, W, 4)."""
-    image = torch.zeros(camera.height, camera.width, 4, device=seen.depth.device)
-    if len(seen.pixel) == 0:
+def _antialiased(mesh: DeviceMesh, centres: Fragments, view: _View) -> torch.Tensor:
+    """Return radiance times coverage, and coverage, (H * W, 4)."""
+    camera = view.camera
+    image = torch.zeros(camera.height * camera.width, 4, device=centres.depth.device)
+    if len(centres.pixel) == 0:
         return image
-    rows = torch.div(seen.pixel, seen.width, rounding_mode='floor')
-    columns = seen.pixel % seen.width
+    samples, fine, owner = _samples(mesh, centres, camera)
+    count = torch.bincount(owner, minlength=len(image))
+    low = torch.full_like(image[:, 0], torch.inf).scatter_reduce_(
+        0, owner, samples.depth, 'amin'
+    )
+    high = torch.zeros_like(low).scatter_reduce_(0, owner, samples.depth, 'amax')
+    part = mesh.face_mesh[samples.face]
+    first = torch.full_like(count, len(mesh.textures)).scatter_reduce_(0, owner, part, 'amin')
+    last = torch.zeros_like(count).scatter_reduce_(0, owner, part, 'amax')
+    inside = (count == _SUPERSAMPLING**2) & (first == last) & (high - low < _FLAT_DEPTH_M)
+    whole = inside[centres.pixel]
+    image[centres.pixel[whole], 3] = 1.0
+    image[centres.pixel[whole], :3] = _radiance(mesh, centres.select(whole), view)
+    image[:, 3] = torch.where(inside, image[:, 3], count / _SUPERSAMPLING**2)
+    on_edge = ~inside[owner]
+    edge_colours = _radiance(mesh, samples.select(on_edge), view._replace(camera=fine))
+    image[:, :3].index_add_(0, owner[on_edge], edge_colours / _SUPERSAMPLING**2)
+    return image
+
+
+def _samples(
+    mesh: DeviceMesh, centres: Fragments, camera: PinholeCamera
+) -> tuple[Fragments, PinholeCamera, torch.Tensor]:
+    """Return what finer samples see, their camera, and the pixel (N,) each belongs to."""
+    rows = torch.div(centres.pixel, centres.width, rounding_mode='floor')
+    columns = centres.pixel % centres.width
     # One pixel more on each side: a pixel may be touched where its centre is not.
     top, bottom = max(int(rows.min()) - 1, 0), min(int(rows.max()) + 2, camera.height)
     left, right = max(int(columns.min()) - 1, 0), min(int(columns.max()) + 2, camera.width)
@@ -136,24 +163,18 @@ def _supersampled(
     fine = camera.cropped(
         affine, (right - left) * _SUPERSAMPLING, (bottom - top) * _SUPERSAMPLING
     )
-    samples = _radiance(mesh, visible_fragments(mesh, fine), shadow, lighting, fine)
-    samples = samples.view(1, fine.height, fine.width, 4).permute(0, 3, 1, 2)
-    pixels = functional.avg_pool2d(samples, _SUPERSAMPLING)
-    image[top:bottom, left:right] = pixels[0].permute(1, 2, 0)
-    return image
+    samples = visible_fragments(mesh, fine)
+    fine_rows = torch.div(samples.pixel, samples.width, rounding_mode='floor')
+    row = top + torch.div(fine_rows, _SUPERSAMPLING, rounding_mode='floor')
+    column = samples.pixel % samples.width
+    column = left + torch.div(column, _SUPERSAMPLING, rounding_mode='floor')
+    return samples, fine, row * camera.width + column
 
 
-def _radiance(
-    mesh: DeviceMesh,
-    seen: Fragments,
-    shadow: ShadowMap,
-    lighting: Lighting,
-    camera: PinholeCamera,
-) -> torch.Tensor:
-    """Return radiance and coverage of each pixel, (H * W, 4)."""
-    surface = surface_at(mesh, seen, camera)
-    lit = lit_share(shadow, surface.position, surface.smooth_normal, seen.pixel)
-    image = torch.zeros(seen.height * seen.width, 4, device=lit.device)
-    image[seen.pixel, :3] = shade(surface, lighting, lit, camera.centre)
-    image[seen.pixel, 3] = 1.0
-    return image
+def _radiance(mesh: DeviceMesh, seen: Fragments, view: _View) -> torch.Tensor:
+    """Return the radiance that fragments send to the camera, (N, 3)."""
+    surface = surface_at(mesh, seen, view.camera)
+    if mesh.emissive.all():
+        return surface.albedo
+    lit = lit_share(view.shadow, surface.position, surface.smooth_normal, seen.pixel)
+    return shade(surface, view.lighting, lit, view.camera.centre)

@@ -23,10 +23,14 @@ _MAP_SIZE = 320
 _LIGHT_DISTANCE_M = 4.0
 # A receiver is lifted off its surface by this much, so that it does not shade itself.
 _LIFT_M = 0.003
-_SEARCH_TAPS = 5
-_TAPS = 10
+# Receivers of ambient occlusion whose table of form factors fits a core's cache.
+_ROWS_AT_ONCE = 128
+_SEARCH_TAPS = 6
+_TAPS = 12
 _MAX_RADIUS_TEXELS = 14.0
 _GOLDEN_ANGLE = 2.39996323
+# Beyond this cosine to the light's direction even wrapped light is dark.
+_SHADED_COSINE = 0.25
 
 
 class ShadowMap(NamedTuple):
@@ -76,19 +80,37 @@ def lit_share(
     in_light = (position + _LIFT_M * normal) @ rotation.T + translation
     depth = in_light[:, 2]
     uv = in_light[:, :2] / depth[:, None] * focal + (_MAP_SIZE - 1) / 2
+    # Only what lies on the map and faces the light can be in another surface's shadow.
+    faces = normal @ rotation[2] < _SHADED_COSINE
+    here = torch.nonzero(faces & ((uv - _MAP_SIZE / 2).abs() < _MAP_SIZE / 2).all(1))[:, 0]
+    lit = torch.ones(len(position), 1, device=device)
+    lit[here, 0] = _filtered(
+        shadow.depth, uv[here], depth[here], shadow.radius * focal / depth[here], pixel[here]
+    )
+    return lit
+
+
+def _filtered(
+    depth_map: torch.Tensor,
+    uv: torch.Tensor,
+    depth: torch.Tensor,
+    texels_per_metre: torch.Tensor,
+    pixel: torch.Tensor,
+) -> torch.Tensor:
+    """Return the lit share (N,); a blocker 1 m away blurs by ``texels_per_metre``."""
     turn = 6.2831853 * torch.frac(
         52.9829189 * torch.frac(0.06711056 * (pixel % 1021) + 0.00583715 * (pixel // 7 % 1019))
     )
-    texel = depth / focal
+    cosine, sine = torch.cos(turn), torch.sin(turn)
     search = torch.full_like(depth, _MAX_RADIUS_TEXELS)
-    blockers = _taps(shadow.depth, uv, search, turn, _SEARCH_TAPS)
+    blockers = _taps(depth_map, uv, search, cosine, sine, _SEARCH_TAPS)
     blocks = blockers < depth - _LIFT_M / 2
     count = blocks.sum(0)
     mean_gap = torch.where(blocks, depth - blockers, 0.0).sum(0) / count.clamp(min=1)
-    radius = (mean_gap * shadow.radius / texel).clamp(1.0, _MAX_RADIUS_TEXELS)
-    occluded = _taps(shadow.depth, uv, radius, turn, _TAPS) < depth
+    radius = (mean_gap * texels_per_metre).clamp(1.0, _MAX_RADIUS_TEXELS)
+    occluded = _taps(depth_map, uv, radius, cosine, sine, _TAPS) < depth
     share = 1 - occluded.float().mean(0)
-    return torch.where(count > 0, share, 1.0)[:, None]
+    return torch.where(count > 0, share, 1.0)
 
 
 def ambient_visibility(
@@ -102,29 +124,52 @@ def ambient_visibility(
     themselves in the dark, which the first counts twice. Discs of zero area only receive.
     """
     emits = torch.nonzero(areas > 0)[:, 0]
-    middle = vertices.mean(0)
-    points = (vertices - middle).float()
-    sources, source_normals, source_areas = points[emits], normals[emits], areas[emits]
-    rises = normals @ sources.T - (normals * points).sum(1, keepdim=True)
-    facing = points @ source_normals.T - (sources * source_normals).sum(1)
-    squared = torch.cdist(points, sources, compute_mode='use_mm_for_euclid_dist').square_()
-    factors = rises.clamp_(min=0) * facing.clamp_(min=0)
-    factors /= squared * (math.pi * squared + source_areas) + 1e-12
-    factors *= source_areas
+    points = (vertices - vertices.mean(0)).float()
+    sources, source_areas = points[emits], areas[emits]
+    factors = torch.cat(
+        [
+            _form_factors(points[rows], normals[rows], sources, normals[emits], source_areas)
+            for rows in torch.arange(len(points), device=points.device).split(_ROWS_AT_ONCE)
+        ]
+    )
     first = (1 - factors.sum(1)).clamp(min=0)
     return (1 - factors @ first[emits]).clamp(0.08, 1.0)
 
 
+def _form_factors(
+    points: torch.Tensor,
+    normals: torch.Tensor,
+    sources: torch.Tensor,
+    source_normals: torch.Tensor,
+    source_areas: torch.Tensor,
+) -> torch.Tensor:
+    """Return the share of each point's sky (N,) that each disc (M,) fills, (N, M)."""
+    rises = normals @ sources.T - (normals * points).sum(1, keepdim=True)
+    facing = points @ source_normals.T - (sources * source_normals).sum(1)
+    squared = (points * points).sum(1, keepdim=True) + (sources * sources).sum(1)
+    squared = squared.addmm_(points, sources.T, alpha=-2.0).clamp_(min=1e-9)
+    factors = rises.clamp_(min=0).mul_(facing.clamp_(min=0))
+    factors /= (squared * math.pi).add_(source_areas).mul_(squared)
+    return factors.mul_(source_areas)
+
+
 def _taps(
-    depth_map: torch.Tensor, uv: torch.Tensor, radius: torch.Tensor, turn: torch.Tensor, count: int
+    depth_map: torch.Tensor,
+    uv: torch.Tensor,
+    radius: torch.Tensor,
+    cosine: torch.Tensor,
+    sine: torch.Tensor,
+    count: int,
 ) -> torch.Tensor:
     """Return the map's depth at ``count`` places of a turned spiral around ``uv``, (count, N)."""
     k = torch.arange(count, device=uv.device, dtype=torch.float32)[:, None]
-    reach = torch.sqrt((k + 0.5) / count) * radius
-    angle = k * _GOLDEN_ANGLE + turn
-    x = (uv[:, 0] + reach * torch.cos(angle)).round_().clamp_(0, _MAP_SIZE - 1)
-    y = (uv[:, 1] + reach * torch.sin(angle)).round_().clamp_(0, _MAP_SIZE - 1)
-    return depth_map.ravel()[(y * _MAP_SIZE + x).long()]
+    reach = torch.sqrt((k + 0.5) / count)
+    spiral_x, spiral_y = reach * torch.cos(k * _GOLDEN_ANGLE), reach * torch.sin(k * _GOLDEN_ANGLE)
+    along, across = cosine * radius, sine * radius
+    x = (uv[:, 0] + spiral_x * along - spiral_y * across).round_().clamp_(0, _MAP_SIZE - 1)
+    y = (uv[:, 1] + spiral_x * across + spiral_y * along).round_().clamp_(0, _MAP_SIZE - 1)
+    index = y.mul_(_MAP_SIZE).add_(x).int()
+    return torch.index_select(depth_map.ravel(), 0, index.ravel()).view(count, -1)
 
 
 def _any_across(direction: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float]:

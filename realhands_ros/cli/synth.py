@@ -1,0 +1,89 @@
+"""``realhands synth``: make synthetic stereo hands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from realhands_ros.synthesis.config import DEFAULT_MIX, VIEW_MIXES, SynthesisConfig, parse_mix
+from realhands_ros.synthesis.dataset_writer import write_dataset
+from realhands_ros.synthesis.fast.renderer import FastRenderer
+from realhands_ros.synthesis.generator import SceneGenerator
+from realhands_ros.synthesis.rigs import RESOLUTIONS, ZED_MODELS
+from realhands_ros.synthesis.sample import make_sample
+from realhands_ros.synthesis.sheet import save_picture, sheet, tile
+
+# The number of samples of the paper's set.
+PAPER_SAMPLES = 15082
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands dataset and sheet."""
+    commands = parser.add_subparsers(dest='synth_command', metavar='COMMAND', required=True)
+    dataset = commands.add_parser('dataset', help='write a dataset; run again to resume')
+    dataset.add_argument('out', type=Path, help='folder of the dataset')
+    dataset.add_argument('--samples', type=int, default=PAPER_SAMPLES)
+    dataset.add_argument('--processes', type=int, default=os.cpu_count() or 1)
+    dataset.set_defaults(synth_run=_run_dataset)
+    contact = commands.add_parser('sheet', help='write one picture of many samples')
+    contact.add_argument('out', type=Path, help='PNG file')
+    contact.add_argument('--samples', type=int, default=64)
+    contact.add_argument('--columns', type=int, default=4)
+    contact.add_argument('--truth', action='store_true', help='draw masks and keypoints in')
+    contact.set_defaults(synth_run=_run_sheet)
+    for command in (dataset, contact):
+        _add_scene_arguments(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen subcommand."""
+    args.synth_run(args)
+    return 0
+
+
+def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--mix',
+        default=','.join(f'{name}={share:g}' for name, share in DEFAULT_MIX.items()),
+        help=f'shares of {", ".join(VIEW_MIXES)}, or one name (default: %(default)s)',
+    )
+    parser.add_argument('--cameras', nargs='+', choices=ZED_MODELS, default=None)
+    parser.add_argument('--resolutions', nargs='+', choices=RESOLUTIONS, default=None)
+    parser.add_argument('--crop', type=int, default=None, help='side of hand crops in pixels')
+    parser.add_argument('--backgrounds', type=Path, default=None, help='folder of photographs')
+    parser.add_argument('--model-folder', type=Path, default=None, help='folder of MANO files')
+
+
+def _config(args: argparse.Namespace) -> SynthesisConfig:
+    defaults = SynthesisConfig()
+    return SynthesisConfig(
+        mix=parse_mix(args.mix),
+        cameras=tuple(args.cameras or defaults.cameras),
+        resolutions=tuple(args.resolutions or defaults.resolutions),
+        crop_size=args.crop,
+        backgrounds=args.backgrounds,
+        model_folder=args.model_folder,
+    )
+
+
+def _run_dataset(args: argparse.Namespace) -> None:
+    write_dataset(
+        args.out,
+        _config(args),
+        samples=args.samples,
+        seed=args.seed,
+        processes=args.processes,
+    )
+    print(f'{args.samples} samples in {args.out}; see {args.out / "card.md"}')
+
+
+def _run_sheet(args: argparse.Namespace) -> None:
+    generator, renderer = SceneGenerator(_config(args), args.seed), FastRenderer()
+    tiles = [
+        tile(make_sample(generator.scene(index), renderer), with_truth=args.truth)
+        for index in range(args.samples)
+    ]
+    save_picture(sheet(tiles, args.columns), args.out)
+    print(args.out)
