@@ -9,7 +9,6 @@ layers may trust it.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from realhands_ros.hand.topology import (
     NUM_VERTICES,
     Handedness,
 )
+from realhands_ros.resources import resource_path
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,22 +80,11 @@ class HandModelData:
 
 def default_model_folder() -> Path:
     """
-    Return the folder of the open hand: the source tree's, else the installed package's share.
+    Return the folder of the open hand that comes with the package.
 
-    Raises ModelFileError when neither exists.
+    Raises ConfigError when the package is neither in a source tree nor sourced.
     """
-    source_tree = Path(__file__).resolve().parents[2]
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    shares = [Path(prefix) / 'share' / 'realhands' for prefix in prefixes if prefix]
-    for root in (source_tree, *shares):
-        folder = root / 'models' / 'mano'
-        if folder.is_dir():
-            return folder
-    message = (
-        f'no hand model found: neither {source_tree / "models" / "mano"} nor share/realhands of '
-        'AMENT_PREFIX_PATH exists; source the workspace or name a model folder'
-    )
-    raise ModelFileError(message)
+    return resource_path('models/mano')
 
 
 def model_file_path(folder: Path | str, handedness: Handedness) -> Path:

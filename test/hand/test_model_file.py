@@ -31,17 +31,6 @@ def test_default_folder_is_the_source_tree() -> None:
     assert default_model_folder() == Path(__file__).parents[2] / 'models' / 'mano'
 
 
-def test_default_folder_is_found_in_an_installed_share(monkeypatch, tmp_path: Path) -> None:
-    module = 'realhands_ros.hand.model_file.__file__'
-    monkeypatch.setattr(module, str(tmp_path / 'lib' / 'a' / 'b' / 'model_file.py'))
-    share = tmp_path / 'prefix' / 'share' / 'realhands' / 'models' / 'mano'
-    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path / "prefix"}')
-    with pytest.raises(ModelFileError, match='no hand model found'):
-        default_model_folder()
-    share.mkdir(parents=True)
-    assert default_model_folder() == share
-
-
 def test_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r'MANO_LEFT\.npz does not exist.*hand import'):
         load_hand_model_data(tmp_path, 'left')
