@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -116,6 +117,8 @@ class ArmBuilder:
         self._sampler = PoseSampler(self._data['right'])
         self._loops = {side: boundary_loop(self._data[side].faces) for side in sides}
         self._skin_atlases: dict[int, SkinAtlas] = {}
+        # Both hands of a person, and all frames of a film, wear the same skin.
+        self._skins = lru_cache(maxsize=2)(self._paint_skins)
 
     def sample_finger_pose(self, rng: np.random.Generator, handedness: Handedness) -> FloatArray:
         """Draw a finger pose (45,): mostly of 6 principal components, as in the paper."""
@@ -151,6 +154,7 @@ class ArmBuilder:
         arm = forearm_mesh(curve)
         hand_normals, arm_normals = _joined_normals(truth, arm, self._loops[handedness])
         atlas = self._atlases[handedness]
+        hand_skin, arm_skin = self._skins(skin, size)
         hand_mesh = SceneMesh(
             hand_label,
             truth.vertices,
@@ -158,9 +162,9 @@ class ArmBuilder:
             hand_normals,
             atlas.uv.astype(np.float64),
             atlas.face_uv.astype(np.int64),
-            self._skin_atlas(size).paint(skin),
+            hand_skin,
         )
-        arm_mesh = _mesh(arm._replace(normals=arm_normals), arm_label, self._arm_skin(skin, size))
+        arm_mesh = _mesh(arm._replace(normals=arm_normals), arm_label, arm_skin)
         worn = [_mesh_worn(part, arm_label, clothing) for part in _worn(curve, clothing)]
         return Arm((hand_mesh, arm_mesh, *worn), truth)
 
@@ -202,6 +206,10 @@ class ArmBuilder:
             placement.to_shoulder,
             girth=girth * spread / _HALF_WRIST_WIDTH_M,
         )
+
+    def _paint_skins(self, skin: SkinLook, size: int) -> tuple[Material, Material]:
+        """Return the textures of one person's hand and forearm."""
+        return self._skin_atlas(size).paint(skin), self._arm_skin(skin, size)
 
     def _skin_atlas(self, size: int) -> SkinAtlas:
         if size not in self._skin_atlases:

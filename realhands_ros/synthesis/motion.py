@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,39 +105,26 @@ class HandMotion:
         body_origin: ArrayLike,
     ) -> None:
         """Take key poses in order of time; ``body_origin`` (3,) is in the rig's frame."""
-        self._poses = key_poses
+        times = _rest_times(key_poses)
+        self._start, self._end = times[0, 0], times[-1, 1]
+        self._wrist = _track(times, [pose.wrist for pose in key_poses])
+        self._turn = _track(times, [pose.turn for pose in key_poses])
+        self._fingers = [
+            (_joints_of(finger), _finger_track(key_poses, finger)) for finger in FINGER_NAMES
+        ]
         self._sway = sway
         self._handedness = handedness
         self._origin = np.asarray(body_origin, dtype=np.float64)
 
     def at(self, time: float) -> HandState:
-        """Return the hand at ``time`` in seconds; before the first and after the last pose it rests."""
+        """Return the hand at ``time`` in seconds; outside the key poses' times it holds still."""
+        within = np.clip(time, self._start, self._end)
         drift = self._sway.at(time)
-        wrist = np.asarray(self._wrist(self._clipped(time))) + drift[:3]
-        turn = np.asarray(self._turn(self._clipped(time))) + drift[3:]
-        placement = arm_placement(wrist, turn)
-        return HandState(self._in_rig(placement), self._fingers_at(time))
-
-    @cached_property
-    def _wrist(self) -> BPoly:
-        return _minimum_jerk(self._poses, [pose.wrist for pose in self._poses])
-
-    @cached_property
-    def _turn(self) -> BPoly:
-        return _minimum_jerk(self._poses, [pose.turn for pose in self._poses])
-
-    @cached_property
-    def _fingers(self) -> dict[str, BPoly]:
-        return {finger: _finger_track(self._poses, finger) for finger in FINGER_NAMES}
-
-    def _fingers_at(self, time: float) -> FloatArray:
+        placement = arm_placement(self._wrist(within) + drift[:3], self._turn(within) + drift[3:])
         angles = np.empty((len(FINGER_JOINT_NAMES), 3))
-        for finger, track in self._fingers.items():
-            angles[_joints_of(finger)] = track(self._clipped(time))
-        return angles
-
-    def _clipped(self, time: float) -> float:
-        return float(np.clip(time, self._poses[0].arrival, self._poses[-1].departure))
+        for joints, track in self._fingers:
+            angles[joints] = track(within)
+        return HandState(self._in_rig(placement), angles)
 
     def _in_rig(self, placement: HandPlacement) -> HandPlacement:
         if self._handedness == 'left':
@@ -171,9 +157,8 @@ def arm_placement(wrist: FloatArray, turn: FloatArray) -> HandPlacement:
     )
 
 
-def _minimum_jerk(poses: Sequence[KeyPose], values: Sequence[FloatArray]) -> BPoly:
-    times = np.array([[pose.arrival, pose.departure] for pose in poses])
-    return _track(times, values)
+def _rest_times(poses: Sequence[KeyPose]) -> FloatArray:
+    return np.array([[pose.arrival, pose.departure] for pose in poses])
 
 
 def _track(times: FloatArray, values: Sequence[FloatArray]) -> BPoly:
@@ -184,9 +169,9 @@ def _track(times: FloatArray, values: Sequence[FloatArray]) -> BPoly:
 
 def _finger_track(poses: Sequence[KeyPose], finger: str) -> BPoly:
     values = [pose.fingers[_joints_of(finger)] for pose in poses]
-    times = np.array([[pose.arrival, pose.departure] for pose in poses])
+    times = _rest_times(poses)
     for number, (pose, following) in enumerate(zip(poses[:-1], poses[1:], strict=True)):
-        is_opening = following.fingers[..., 0].sum() < pose.fingers[..., 0].sum()
+        is_opening = following.fingers[:, 0].sum() < pose.fingers[:, 0].sum()
         start, stop = _timing(finger, is_opening)
         duration = following.arrival - pose.departure
         times[number, 1] = pose.departure + start * duration

@@ -1,0 +1,237 @@
+"""
+What a hand does in front of a rig: gestures in random order all over the working volume.
+
+The hand comes to a place, makes a gesture, moves on, leaves the view for a moment after every few
+gestures and comes back.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.geometry.camera import StereoRig
+from realhands_ros.geometry.mirror import mirror_points
+from realhands_ros.hand.gestures import gesture_angles
+from realhands_ros.hand.topology import Handedness
+from realhands_ros.synthesis.motion import (
+    PEAK_TO_MEAN_SPEED,
+    HandMotion,
+    KeyPose,
+    Sway,
+    forearm_direction,
+)
+
+FloatArray = NDArray[np.float64]
+Range = tuple[float, float]
+
+# Depth of the middle of the hand before a camera whose focal length is 0.4 image widths, metres;
+# longer lenses are used from farther away.
+DEPTH_RANGE_M = (0.32, 0.84)
+_WIDE_FOCAL = 0.4
+_WRIST_TO_CENTRE_M = 0.08
+# How far the middle of the hand stays inside the images' edges, and two hands from the middle.
+_MARGIN_M = 0.06
+_APART_M = 0.09
+
+# Top speed of a wrist (m/s), drawn anew for each movement, and of all turns together and of a
+# finger's joint (rad/s).
+_WRIST_SPEED: Range = (0.65, 1.05)
+_TURN_SPEED = 3.4
+_FINGER_SPEED = 8.0
+
+# A wrist here is below the image with its hand (body frame, metres), for this many seconds.
+_OUT_OF_VIEW_M = np.array([0.30, 0.50, 0.15])
+_OUT_OF_VIEW_S: Range = (0.4, 0.8)
+# Gestures between two absences.
+_GESTURES_IN_VIEW = 4
+
+_COMPLETENESS: Range = (0.95, 1.0)
+_SWAY_HZ = np.array([0.31, 0.53, 0.87])
+_SWAY_AMPLITUDES = np.array([0.004, 0.004, 0.004, 0.03, 0.02, 0.01])
+
+
+class Beat(NamedTuple):
+    """
+    One key pose of a gesture.
+
+    ``fingers`` names the hand's gesture; ``roll`` (0: palm down), ``flexion`` and ``deviation``
+    are ranges in degrees, ``hold`` in seconds; ``shift`` is how far it is from the beat before, in
+    metres.
+    """
+
+    fingers: str
+    roll: Range
+    flexion: Range
+    deviation: Range = (-8, 8)
+    hold: Range = (0.15, 0.45)
+    shift: float = 0.0
+
+
+_NO_HOLD: Range = (0.03, 0.06)
+
+# From one closed hand to another fingers would pass through each other, so every gesture with a
+# closed hand begins with an open one.
+GESTURES: dict[str, tuple[Beat, ...]] = {
+    'rest': (Beat('rest', (-15, 50), (-15, 20)),),
+    'point': (
+        Beat('rest', (-15, 60), (-20, 10), hold=_NO_HOLD),
+        Beat('point', (-15, 60), (-20, 10)),
+        Beat('point', (-15, 60), (-20, 10), shift=0.08),
+    ),
+    'pinch': (
+        Beat('grasp', (10, 80), (-30, 0), hold=_NO_HOLD),
+        Beat('pinch', (10, 80), (-30, 0)),
+        Beat('grasp', (10, 80), (-30, 0), hold=_NO_HOLD),
+        Beat('pinch', (10, 80), (-30, 0), shift=0.05),
+    ),
+    'fist': (
+        Beat('rest', (-20, 90), (-30, 5), hold=_NO_HOLD),
+        Beat('fist', (-20, 90), (-30, 5)),
+    ),
+    'spread': (Beat('spread', (-20, 160), (-30, 5)),),
+    'rotate': (
+        Beat('open', (110, 130), (-10, 10), hold=_NO_HOLD),
+        Beat('open', (-35, -20), (-10, 10), hold=_NO_HOLD),
+        Beat('rest', (40, 70), (-10, 10)),
+    ),
+    'wave': (
+        Beat('wave', (-5, 5), (-50, -40), (12, 18), hold=_NO_HOLD),
+        Beat('wave', (-5, 5), (-50, -40), (-24, -16), hold=_NO_HOLD),
+        Beat('wave', (-5, 5), (-50, -40), (12, 18), hold=_NO_HOLD),
+        Beat('wave', (-5, 5), (-50, -40), (-24, -16), hold=_NO_HOLD),
+        Beat('wave', (-5, 5), (-50, -40), (-4, 4)),
+    ),
+}
+
+
+def choreograph(
+    rng: np.random.Generator,
+    rig: StereoRig,
+    handedness: Handedness,
+    duration: float,
+    *,
+    has_company: bool = False,
+) -> HandMotion:
+    """
+    Draw the movement of one hand for at least ``duration`` seconds.
+
+    A hand that ``has_company`` of the other one keeps to its own side. The hand starts in view,
+    and in every sequence of ``len(GESTURES)`` gestures each occurs once.
+    """
+    score = _Score(rng, rig, handedness, has_company)
+    while score.end < duration:
+        for number, name in enumerate(rng.permutation(list(GESTURES))):
+            if number == _GESTURES_IN_VIEW:
+                score.leave_view()
+            score.perform(GESTURES[name])
+        score.leave_view()
+    sway = Sway(_SWAY_HZ, rng.uniform(0, 2 * np.pi, (len(_SWAY_HZ), 6)), _SWAY_AMPLITUDES)
+    return HandMotion(score.poses, sway, handedness, _body_origin(rig))
+
+
+class _Score:
+    """The key poses written so far."""
+
+    def __init__(
+        self, rng: np.random.Generator, rig: StereoRig, handedness: Handedness, has_company: bool
+    ) -> None:
+        self._rng = rng
+        self._rig = rig
+        self._handedness = handedness
+        self._has_company = has_company
+        self._depths: list[float] = []
+        self.poses: list[KeyPose] = []
+
+    @property
+    def end(self) -> float:
+        """Return the time in seconds up to which the score is written."""
+        return self.poses[-1].departure if self.poses else 0.0
+
+    def perform(self, beats: tuple[Beat, ...]) -> None:
+        """Move to another place and make a gesture there."""
+        place = self._sample_place()
+        for beat in beats:
+            place = place + beat.shift * self._random_direction()
+            angles = [self._rng.uniform(*r) for r in (beat.roll, beat.flexion, beat.deviation)]
+            self._append(
+                _wrist_of(place), np.deg2rad(angles), self._fingers(beat.fingers), beat.hold
+            )
+
+    def leave_view(self) -> None:
+        """Go where no camera sees the hand, and stay there for a moment."""
+        self._append(_OUT_OF_VIEW_M, np.zeros(3), gesture_angles('rest'), _OUT_OF_VIEW_S)
+
+    def _append(self, wrist: FloatArray, turn: FloatArray, fingers: FloatArray, hold: Range) -> None:
+        arrival = 0.0
+        if self.poses:
+            speed = self._rng.uniform(*_WRIST_SPEED)
+            arrival = self.end + _movement_time(self.poses[-1], wrist, turn, fingers, speed)
+        departure = arrival + self._rng.uniform(*hold)
+        self.poses.append(KeyPose(arrival, departure, wrist, turn, fingers))
+
+    def _fingers(self, gesture: str) -> FloatArray:
+        """Return a gesture's angles, made more or less completely."""
+        made = self._rng.uniform(*_COMPLETENESS)
+        return made * gesture_angles(gesture) + (1 - made) * gesture_angles('open')
+
+    def _random_direction(self) -> FloatArray:
+        direction = self._rng.normal(size=3)
+        return np.asarray(direction / np.linalg.norm(direction))
+
+    def _sample_place(self) -> FloatArray:
+        """Return a place for the middle of the hand that both cameras see, (3,) body frame."""
+        camera = self._rig.left
+        depth = self._next_depth() * max(1.0, camera.intrinsics[0, 0] / (_WIDE_FOCAL * camera.width))
+        corners = np.array([[0, 0, 1], [camera.width - 1, camera.height - 1, 1]])
+        (left, top, _), (right, bottom, _) = corners @ np.linalg.inv(camera.intrinsics).T * depth
+        # The right camera sees as far to its sides, from farther right.
+        low, high = left + self._rig.baseline + _MARGIN_M, right - _MARGIN_M
+        middle = _body_origin(self._rig)[0]
+        if self._has_company and self._handedness == 'right':
+            low = max(low, middle + _APART_M)
+        elif self._has_company:
+            high = min(high, middle - _APART_M)
+        y_reach = max((bottom - top) / 2 - _MARGIN_M, 0.0)
+        place = np.array(
+            [
+                self._rng.uniform(low, max(low, high)),
+                (top + bottom) / 2 + self._rng.uniform(-1, 1) * y_reach,
+                depth,
+            ]
+        )
+        in_body = place - _body_origin(self._rig)
+        return in_body if self._handedness == 'right' else mirror_points(in_body)
+
+    def _next_depth(self) -> float:
+        """Return a depth; any few in a row are spread over the whole range."""
+        if not self._depths:
+            strata = self._rng.permutation(len(GESTURES)) + self._rng.uniform(size=len(GESTURES))
+            near, far = DEPTH_RANGE_M
+            self._depths = list(near + (far - near) * strata / len(GESTURES))
+        return self._depths.pop()
+
+
+def _body_origin(rig: StereoRig) -> FloatArray:
+    """Return the point between the cameras, (3,) in the rig's frame."""
+    return np.asarray((rig.left.centre + rig.right.centre) / 2)
+
+
+def _wrist_of(place: FloatArray) -> FloatArray:
+    return np.asarray(place - _WRIST_TO_CENTRE_M * forearm_direction(place))
+
+
+def _movement_time(
+    start: KeyPose, wrist: FloatArray, turn: FloatArray, fingers: FloatArray, speed: float
+) -> float:
+    """Return the seconds that a minimum-jerk movement needs to keep all top speeds."""
+    forearms = forearm_direction(start.wrist) @ forearm_direction(wrist)
+    turned = np.arccos(np.clip(forearms, -1, 1)) + np.abs(turn - start.turn).sum()
+    means = (
+        np.linalg.norm(wrist - start.wrist) / speed,
+        turned / _TURN_SPEED,
+        np.abs(fingers - start.fingers).max() / _FINGER_SPEED,
+    )
+    return float(PEAK_TO_MEAN_SPEED * max(means))
