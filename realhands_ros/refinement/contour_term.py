@@ -7,58 +7,63 @@ iteratively reweighted least squares minimises as ``sum d^2 ds / (max(|d|, kink)
 the derivatives of a soft silhouette, which end a few pixels from the contour, d knows how far away
 the target is.
 
-Pairs go both ways, from every contour point of the mesh to the nearest of the target (what sticks
-out is pulled in) and back (what the mesh leaves uncovered pulls it), each counting half; d is
-measured along the target's normal. Pairs whose contours face opposite ways are left out, and pairs
-far apart count less: they are holes, or an arm that the target has and the mesh has not.
+Pairs go both ways, from contour points of the mesh to the nearest of the target (what sticks out
+is pulled in) and back (what the mesh leaves uncovered pulls it), each counting half; d is measured
+along the target's normal. Pairs whose contours face different ways are left out, and pairs far
+apart count less: they are holes, or an arm that the target has and the mesh has not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.geometry.rasterizer import RasterFragments, rasterize
-from realhands_ros.refinement.contours import Contour, find_contour
+from realhands_ros.geometry.rasterizer import NO_FACE
+from realhands_ros.refinement.contours import contour_of, nearest
 from realhands_ros.refinement.energy import Energy, PosedHand
 from realhands_ros.refinement.hand_estimate import FloatArray
+from realhands_ros.refinement.normal_equations import normal_equations
+from realhands_ros.refinement.sharp_silhouette import draw_faces
 
 # Distances below this (NDC; half a pixel at 224) count squared rather than by their magnitude.
 _KINK_NDC = 0.005
+# From about this distance on a pair counts for less (Geman and McClure).
 _FAR_NDC = 0.15
-# Cosine between outward normals below which two contour points can not belong together.
-_MIN_COSINE = 0.3
-# A diagonal step along a contour is longer than the pixel it counts as.
+# Cosine between outward normals below which two contour points do not belong together.
+_MIN_COSINE = 0.5
+# The length of a contour that runs in all directions, per pixel of it.
 _LENGTH_PER_PIXEL = 1.1
 # Every second contour pixel is as good as all of them.
 _STRIDE = 2
 
 
-@dataclass(frozen=True, eq=False)
-class ContourPairs:
+class SharpView(NamedTuple):
+    """
+    One view's hard silhouette.
+
+    ``face_id`` (H, W) is the triangle each pixel sees, NO_FACE where none; ``energy`` what the
+    pixels in which it differs from the target add to the energy.
+    """
+
+    face_id: NDArray[np.int32]
+    energy: float
+
+
+class ContourPairs(NamedTuple):
     """
     Pairs of contour points of one view.
 
-    The mesh's point of pair i is on face ``face[i]`` at ``barycentric[i]`` (3,) and has to move by
-    ``-distance[i]`` pixels along ``normal[i]`` (2,); ``weight[i]`` is what the squared distance
-    counts.
+    Pair i adds ``weight[i] * distance[i]**2`` to the energy. Its distance, in pixels, depends on
+    the three vertices ``vertices[i]`` (3,) by ``slopes[i]`` (3, 3), pixels a metre.
     """
 
-    face: NDArray[np.int32]
-    barycentric: FloatArray
-    normal: FloatArray
+    vertices: NDArray[np.int32]
+    slopes: FloatArray
     distance: FloatArray
     weight: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class SharpView:
-    """One view's hard rendering and its contour; ``wrong`` is the energy of its wrong pixels."""
-
-    fragments: RasterFragments
-    wrong: float
 
 
 class ContourTerm:
@@ -66,61 +71,125 @@ class ContourTerm:
 
     def __init__(self, energy: Energy) -> None:
         self._energy = energy
-        views = energy.views
-        self._targets = [find_contour(target > 0.5) for target in views.targets]
-        self._kink_px = _KINK_NDC / views.ndc_per_px
-        self._far_px = _FAR_NDC / views.ndc_per_px
+        self._targets = [contour_of(target > 0.5) for target in energy.views.targets]
 
     def render(self, posed: PosedHand) -> list[SharpView]:
         """Render the sharp silhouette in every view."""
         energy = self._energy
         sharp = []
-        for view, camera in enumerate(energy.views.cameras):
-            vertices_cam = camera.to_camera(posed.vertices)
-            fragments = rasterize(vertices_cam, energy.model.faces, camera)
-            error = fragments.mask - energy.views.targets[view]
-            wrong = float(np.vdot(energy.pixel_weights[view] * error, error))
-            sharp.append(SharpView(fragments, wrong))
+        for view, target in enumerate(energy.views.targets):
+            face_id = draw_faces(
+                posed.vertices_px[view], posed.vertices_depth[view], energy.model.faces,
+                *target.shape,
+            )  # fmt: skip
+            sharp.append(SharpView(face_id, _energy(face_id, target, energy.pixel_weights[view])))
         return sharp
 
-    def pairs(self, view: int, sharp: SharpView) -> ContourPairs:
-        """Return the pairs of one view."""
-        target = self._targets[view]
-        mesh = find_contour(sharp.fragments.mask)
-        if len(mesh) == 0 or len(target) == 0:
-            return _no_pairs()
-        forward = np.arange(0, len(mesh), _STRIDE)
-        backward = np.arange(0, len(target), _STRIDE)
-        mesh_index = np.concatenate([forward, _nearest(mesh, target, backward)])
-        target_index = np.concatenate([_nearest(target, mesh, forward), backward])
-        pixels = mesh.pixels[mesh_index]
-        offset = (pixels - target.pixels[target_index]).astype(np.float64)
-        normal = target.normals[target_index]
-        distance = (offset * normal).sum(axis=1)
-        apart = np.linalg.norm(offset, axis=1) / self._far_px
-        cosine = (mesh.normals[mesh_index] * normal).sum(axis=1)
-        weight = (cosine > _MIN_COSINE) / (1.0 + apart * apart) ** 2
-        weight *= self._unit_weight(view) / np.maximum(np.abs(distance), self._kink_px)
-        return ContourPairs(
-            face=sharp.fragments.face_id[pixels[:, 1], pixels[:, 0]],
-            barycentric=sharp.fragments.barycentric[pixels[:, 1], pixels[:, 0]].astype(np.float64),
-            normal=normal,
-            distance=distance,
-            weight=weight,
-        )
+    def pairs(self, posed: PosedHand, sharp: list[SharpView]) -> list[ContourPairs]:
+        """Return the pairs of every view."""
+        slopes = self._energy.views.jacobian(posed.vertices_px, posed.vertices_depth)
+        pairs = []
+        for view, seen in enumerate(sharp):
+            matched = _match(
+                seen.face_id, self._energy.model.faces, posed.vertices_px[view], slopes[view],
+                *self._targets[view], *self._scales(view),
+            )  # fmt: skip
+            pairs.append(ContourPairs(*matched))
+        return pairs
 
-    def _unit_weight(self, view: int) -> float:
-        """Return what a pixel's length of contour counts in the energy, by one direction."""
-        return 0.5 * _STRIDE * _LENGTH_PER_PIXEL * float(self._energy.pixel_weights[view].max())
+    def normal_equations(
+        self, posed: PosedHand, sharp: list[SharpView], jacobian: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """
+        Return Gauss-Newton's Hessian (61, 61) and the gradient (61,) of the silhouette term.
 
+        ``jacobian`` (61, 778, 3) is that of the vertices at ``posed``.
+        """
+        by_vertex = np.ascontiguousarray(jacobian.transpose(1, 2, 0))
+        parts = []
+        for pairs in self.pairs(posed, sharp):
+            rows = _parameter_rows(pairs.vertices, pairs.slopes, by_vertex)
+            parts.append(normal_equations(rows, pairs.distance, pairs.weight))
+        return sum(part[0] for part in parts), sum(part[1] for part in parts)
 
-def _nearest(of: Contour, to: Contour, index: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Return the index of the nearest pixel of a contour to some pixels of another."""
-    pixels = to.pixels[index]
-    return of.nearest[pixels[:, 1], pixels[:, 0]]
+    def _scales(self, view: int) -> tuple[float, float, float]:
+        """Return what a pixel of contour's length counts, and kink and far distance in pixels."""
+        weight = float(self._energy.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
+        ndc_per_px = self._energy.views.ndc_per_px
+        return weight, _KINK_NDC / ndc_per_px, _FAR_NDC / ndc_per_px
 
 
-def _no_pairs() -> ContourPairs:
-    return ContourPairs(
-        np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros((0, 2)), np.zeros(0), np.zeros(0)
-    )
+@numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
+def _energy(face_id, target, pixel_weights):  # type: ignore[no-untyped-def]
+    energy = np.float32(0.0)
+    for y in range(target.shape[0]):
+        for x in range(target.shape[1]):
+            seen = np.float32(1.0) if face_id[y, x] >= 0 else np.float32(0.0)
+            error = seen - target[y, x]
+            energy += pixel_weights[y, x] * error * error
+    return float(energy)
+
+
+@numba.njit(nogil=True, cache=True, error_model='numpy')
+def _match(  # type: ignore[no-untyped-def]
+    face_id, faces, vertices_px, slopes, target_pixels, target_normals, weight, kink, far
+):
+    """Return the pairs of one view; ``slopes`` (778, 2, 3) are pixels a metre of every vertex."""
+    mesh_pixels, mesh_normals = contour_of(face_id != NO_FACE)
+    if len(mesh_pixels) == 0 or len(target_pixels) == 0:
+        mesh_pixels, target_pixels = mesh_pixels[:0], target_pixels[:0]
+    some_mesh, some_target = mesh_pixels[::_STRIDE], target_pixels[::_STRIDE]
+    to_target = nearest(some_mesh, target_pixels)
+    to_mesh = nearest(some_target, mesh_pixels)
+    count = len(some_mesh) + len(some_target)
+    vertices = np.empty((count, 3), dtype=np.int32)
+    vertex_slopes = np.empty((count, 3, 3))
+    distances, weights = np.empty(count), np.empty(count)
+    for i in range(count):
+        if i < len(some_mesh):
+            m, t = i * _STRIDE, to_target[i]
+        else:
+            t = (i - len(some_mesh)) * _STRIDE
+            m = to_mesh[i - len(some_mesh)]
+        normal = target_normals[t]
+        dx = float(mesh_pixels[m, 0] - target_pixels[t, 0])
+        dy = float(mesh_pixels[m, 1] - target_pixels[t, 1])
+        distance = dx * normal[0] + dy * normal[1]
+        cosine = mesh_normals[m, 0] * normal[0] + mesh_normals[m, 1] * normal[1]
+        falloff = 1.0 / (1.0 + (dx * dx + dy * dy) / (far * far))
+        # Each of the two directions of pairs counts half.
+        counts = 0.5 * _STRIDE * weight * falloff * falloff if cosine > _MIN_COSINE else 0.0
+        distances[i] = distance
+        weights[i] = counts / max(abs(distance), kink)
+        vertices[i] = faces[face_id[mesh_pixels[m, 1], mesh_pixels[m, 0]]]
+        shares = _barycentric(mesh_pixels[m], vertices_px, vertices[i])
+        for corner in range(3):
+            slope = slopes[vertices[i, corner]]
+            for axis in range(3):
+                along = normal[0] * slope[0, axis] + normal[1] * slope[1, axis]
+                vertex_slopes[i, corner, axis] = shares[corner] * along
+    return vertices, vertex_slopes, distances, weights
+
+
+@numba.njit(nogil=True, inline='always', error_model='numpy')
+def _barycentric(pixel, vertices_px, corners):  # type: ignore[no-untyped-def]
+    a, b, c = vertices_px[corners[0]], vertices_px[corners[1]], vertices_px[corners[2]]
+    x, y = pixel[0] - a[0], pixel[1] - a[1]
+    double_area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    share_b = (x * (c[1] - a[1]) - y * (c[0] - a[0])) / double_area
+    share_c = ((b[0] - a[0]) * y - (b[1] - a[1]) * x) / double_area
+    return 1.0 - share_b - share_c, share_b, share_c
+
+
+@numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
+def _parameter_rows(vertices, slopes, jacobian):  # type: ignore[no-untyped-def]
+    """Return the derivatives (N, 61) of the distances; ``jacobian`` (778, 3, 61)."""
+    rows = np.zeros((vertices.shape[0], jacobian.shape[2]))
+    for i in range(vertices.shape[0]):
+        for corner in range(3):
+            for axis in range(3):
+                slope = slopes[i, corner, axis]
+                moved = jacobian[vertices[i, corner], axis]
+                for k in range(moved.shape[0]):
+                    rows[i, k] += slope * moved[k]
+    return rows

@@ -13,12 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import numba
 import numpy as np
 
 from realhands_ros.refinement.contour_term import ContourTerm, SharpView
 from realhands_ros.refinement.energy import Energy, PosedHand
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
+from realhands_ros.refinement.normal_equations import normal_equations, solve_positive
 from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
 from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
@@ -80,7 +80,7 @@ class LevenbergMarquardt:
                 return OptimiserResult(objective.parameters(state), tuple(energies), 'budget')
             hessian, gradient = objective.normal_equations(state)
             damped = hessian + np.diag(damping * hessian.diagonal() + 1e-9)
-            step = -np.linalg.solve(damped, gradient)
+            step = -solve_positive(damped, gradient)
             parameters = objective.parameters(state)
             trial = objective.state(parameters.with_vector(parameters.vector + step))
             value = objective.value(trial)
@@ -132,8 +132,8 @@ class _KeypointObjective:
         energy = self._energy
         _, gradient, hessian = energy.parameter_derivatives(state)
         jacobian = energy.model.hand.jacobian(state.output)
-        _add_keypoints(energy, state, jacobian.keypoints, self._scale, hessian, gradient)
-        return hessian, gradient
+        by_keypoints = _keypoint_equations(energy, state, jacobian.keypoints, self._scale)
+        return hessian + by_keypoints[0], gradient + by_keypoints[1]
 
 
 class _ContourObjective:
@@ -152,7 +152,7 @@ class _ContourObjective:
 
     def value(self, state: tuple[PosedHand, list[SharpView]]) -> float:
         posed, sharp = state
-        return self._energy.value_without_silhouettes(posed) + sum(view.wrong for view in sharp)
+        return self._energy.value_without_silhouettes(posed) + sum(view.energy for view in sharp)
 
     def normal_equations(
         self, state: tuple[PosedHand, list[SharpView]]
@@ -161,67 +161,22 @@ class _ContourObjective:
         _, gradient, hessian = energy.parameter_derivatives(posed)
         jacobian = energy.model.hand.jacobian(posed.output)
         scale = energy.config.keypoint_scale
-        _add_keypoints(energy, posed, jacobian.keypoints, scale, hessian, gradient)
-        for view, seen in enumerate(sharp):
-            pairs = self._contours.pairs(view, seen)
-            to_px = energy.views.jacobian(
-                view, posed.vertices_px[view], posed.vertices_depth[view]
-            )
-            rows = _contour_rows(
-                energy.model.faces, to_px, jacobian.vertices,
-                pairs.face, pairs.barycentric, pairs.normal,
-            )  # fmt: skip
-            _accumulate(rows, pairs.distance, pairs.weight, hessian, gradient)
-        return hessian, gradient
+        by_keypoints = _keypoint_equations(energy, posed, jacobian.keypoints, scale)
+        by_contours = self._contours.normal_equations(posed, sharp, jacobian.vertices)
+        return (
+            hessian + by_keypoints[0] + by_contours[0],
+            gradient + by_keypoints[1] + by_contours[1],
+        )
 
 
-def _add_keypoints(
-    energy: Energy,
-    posed: PosedHand,
-    jacobian: FloatArray,
-    scale: float,
-    hessian: FloatArray,
-    gradient: FloatArray,
-) -> None:
-    """Add the keypoints' part of the normal equations; ``jacobian`` (61, 21, 3)."""
+def _keypoint_equations(
+    energy: Energy, posed: PosedHand, jacobian: FloatArray, scale: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the keypoints' Hessian (61, 61) and gradient (61,); ``jacobian`` (61, 21, 3)."""
     views, term = energy.views, energy.keypoint_term(posed, scale)
-    for view in range(len(views)):
-        to_px = views.jacobian(view, posed.keypoints_px[view], posed.keypoints_depth[view])
-        rows = np.einsum('kpc,nkc->kpn', to_px, jacobian).reshape(-1, NUM_PARAMETERS)
-        error = (posed.keypoints_px[view] - views.keypoints_px[view]).ravel()
-        weight = np.repeat(energy.config.keypoints * term.curvature[view], 2)
-        _accumulate(rows, error, weight, hessian, gradient)
-
-
-def _accumulate(
-    rows: FloatArray,
-    error: FloatArray,
-    weight: FloatArray,
-    hessian: FloatArray,
-    gradient: FloatArray,
-) -> None:
-    """Add the derivatives of ``sum weight error^2``; ``rows`` (N, 61) are those of the errors."""
-    weighted = rows * (2.0 * weight[:, None])
-    hessian += weighted.T @ rows
-    gradient += error @ weighted
-
-
-@numba.njit(nogil=True, cache=True)
-def _contour_rows(faces, to_px, jacobian, face, barycentric, normal):  # type: ignore[no-untyped-def]
-    """
-    Return the derivatives (N, 61) of points on faces along normals in the image.
-
-    ``to_px`` (778, 2, 3) takes movements of vertices to the image, ``jacobian`` (61, 778, 3).
-    """
-    count, parameters = face.shape[0], jacobian.shape[0]
-    rows = np.zeros((count, parameters))
-    for i in range(count):
-        for corner in range(3):
-            v = faces[face[i], corner]
-            share = barycentric[i, corner]
-            x = share * (normal[i, 0] * to_px[v, 0, 0] + normal[i, 1] * to_px[v, 1, 0])
-            y = share * (normal[i, 0] * to_px[v, 0, 1] + normal[i, 1] * to_px[v, 1, 1])
-            z = share * (normal[i, 0] * to_px[v, 0, 2] + normal[i, 1] * to_px[v, 1, 2])
-            for k in range(parameters):
-                rows[i, k] += x * jacobian[k, v, 0] + y * jacobian[k, v, 1] + z * jacobian[k, v, 2]
-    return rows
+    to_px = views.jacobian(posed.keypoints_px, posed.keypoints_depth)
+    rows = np.einsum('bkpc,nkc->bkpn', to_px, jacobian).reshape(-1, NUM_PARAMETERS)
+    error = (posed.keypoints_px - views.keypoints_px).ravel()
+    weight = (energy.config.keypoints * term.curvature).repeat(2)
+    hessian, gradient = normal_equations(rows, error, weight)
+    return hessian, gradient

@@ -1,5 +1,5 @@
 """
-Share the tasks of one compiled kernel between the cores without waiting for a core that is busy.
+Share work between the cores without waiting for a core that is busy.
 
 The threads take the next task from a counter. The caller works too, and waits only for helpers
 that have begun: on a machine whose other core is taken by another process the caller simply does

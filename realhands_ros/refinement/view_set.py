@@ -63,11 +63,11 @@ class ViewSet:
         gradient: FloatArray = np.matmul(homogeneous, self._matrices).sum(axis=0)
         return gradient
 
-    def jacobian(self, view: int, points_px: FloatArray, depth: FloatArray) -> FloatArray:
-        """Return dpixels/dpoints (N, 2, 3) in one view, of pixels (N, 2) and depths (N,)."""
-        matrix = self._matrices[view]
-        moved: FloatArray = matrix[:2] - points_px[..., None] * matrix[2]
-        return moved / depth[:, None, None]
+    def jacobian(self, points_px: FloatArray, depth: FloatArray) -> FloatArray:
+        """Return dpixels/dpoints (B, N, 2, 3) at what `project` gave, pixels a metre."""
+        matrices = self._matrices[:, None]
+        moved: FloatArray = matrices[:, :, :2] - points_px[..., None] * matrices[:, :, 2:]
+        return moved / depth[..., None, None]
 
 
 def _target(view: ViewObservation) -> FloatImage:
