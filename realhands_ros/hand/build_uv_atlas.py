@@ -56,8 +56,8 @@ _BACK_OF_HAND = (-0.45, 1.0, 0.0)
 _THUMB_SHARE = {'thumb1': 0.35, 'thumb2': 0.65, 'thumb3': 1.0}
 
 # Turn of each finger about its base before flattening, in degrees, positive towards the thumb.
-_FAN_DEG = {'index': 16.0, 'middle': 2.0, 'ring': -12.0, 'little': -26.0}
-_FAN_PULL = 0.01
+_FAN_DEG = {'index': 19.0, 'middle': 2.0, 'ring': -14.0, 'little': -31.0}
+_FAN_PULL = 0.2
 
 
 def build_uv_atlas(data: HandModelData) -> UvAtlas:
@@ -154,8 +154,8 @@ def _flattened(data: HandModelData, used: IntArray, faces: IntArray, sign: float
     fanned = _fanned_vertices(data)[used]
     # Image axes with the fingers up: for the back, thumb (+z) left; for the palm, thumb right.
     start = np.stack([-sign * fanned[:, 2], -fanned[:, 0]], axis=1)
-    tips = [JOINT_NAMES.index(f'{finger}3') for finger in _FAN_DEG]
-    pull = _FAN_PULL * (data.skin_weights[used][:, tips].sum(axis=1) > 0.5)
+    fingers = [j for j, name in enumerate(JOINT_NAMES) if name.rstrip('123') in _FAN_DEG]
+    pull = _FAN_PULL * (data.skin_weights[used][:, fingers].sum(axis=1) > 0.5)
     return flatten(data.v_template[used], faces, start, pull=pull)
 
 

@@ -55,7 +55,7 @@ class HandPoser:
 
 
 def overview_sheet(folder: Path | str) -> Image:
-    """Poses, row by row: the mean hand from three sides, then other shapes."""
+    """Draw poses, row by row: the mean hand from three sides, then other shapes."""
     right = HandPoser(folder, 'right')
     shapes = np.random.default_rng(_SHEET_SEED).normal(size=(_SHEET_SHAPES, NUM_SHAPE))
     rows = []
@@ -67,7 +67,7 @@ def overview_sheet(folder: Path | str) -> Image:
 
 
 def gesture_sheet(folder: Path | str) -> Image:
-    """All gestures, row by row: right and left hand from three sides."""
+    """Draw all gestures, row by row: right and left hand from three sides."""
     posers = [HandPoser(folder, handedness) for handedness in _HANDS]
     return grid([
         [
@@ -80,7 +80,7 @@ def gesture_sheet(folder: Path | str) -> Image:
 
 
 def shape_sheet(folder: Path | str) -> Image:
-    """Shape directions, row by row: -3, 0 and 3 from the palm and from the side."""
+    """Draw shape directions, row by row: -3, 0 and 3 from the palm and from the side."""
     right = HandPoser(folder, 'right')
     rows = []
     for direction in range(NUM_SHAPE):
@@ -96,7 +96,7 @@ def shape_sheet(folder: Path | str) -> Image:
 
 
 def weight_sheet(folder: Path | str) -> Image:
-    """Skin weights as mixed colours, one colour a joint, in three poses from three sides."""
+    """Draw skin weights, one colour a joint, in three poses from three sides."""
     right = HandPoser(folder, 'right')
     hues = (np.arange(NUM_JOINTS) * 67) % 180
     swatches = np.stack([hues, np.full(NUM_JOINTS, 170), np.full(NUM_JOINTS, 245)], axis=1)

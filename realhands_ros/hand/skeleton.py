@@ -44,10 +44,10 @@ NUM_FINGER_JOINTS = NUM_JOINTS - 1
 # heads form an arch, so the outer fingers are rolled about their length and converge when they
 # bend; the thumb is rolled by more than half a right angle.
 _DORSAL_DIRECTIONS = {
-    'index': (0.0, 1.0, 0.12),
-    'middle': (0.0, 1.0, 0.05),
-    'ring': (0.0, 1.0, -0.06),
-    'little': (0.0, 1.0, -0.18),
+    'index': (0.0, 1.0, 0.08),
+    'middle': (0.0, 1.0, 0.02),
+    'ring': (0.0, 1.0, -0.03),
+    'little': (0.0, 1.0, -0.1),
     'thumb': (0.55, 0.2, 0.8),
 }
 
