@@ -1,8 +1,8 @@
 """
 The small linear algebra of Gauss-Newton, compiled.
 
-A matrix library does a few of these steps faster on an idle machine, but it starts threads for them
-and waits until they run: many milliseconds where the other cores are busy.
+A matrix library does a few of these steps faster on an idle machine, but it starts threads for
+them and waits until they run: many milliseconds where the other cores are busy.
 """
 
 from __future__ import annotations

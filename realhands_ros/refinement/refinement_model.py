@@ -9,13 +9,24 @@ from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.refinement.mesh_terms import MeshTerms
+from realhands_ros.refinement.offset_field import OffsetField
+
+# How far a hand's surface typically is from the model's, and over how many edges that is alike.
+_OFFSET_SPREAD_M = 0.002
+_OFFSET_LENGTH_EDGES = 3.0
 
 
 class RefinementModel:
-    """A right hand model with its compiled layer, triangle list, mesh terms and skeleton."""
+    """A right hand model with its compiled layer, triangle list, mesh terms, skeleton, offset field."""
 
     def __init__(self, data: HandModelData) -> None:
         self.hand = FastHandModel(data)
         self.faces: NDArray[np.int32] = np.ascontiguousarray(data.faces, dtype=np.int32)
         self.mesh_terms = MeshTerms(self.faces, len(data.v_template))
         self.skeleton = HandSkeleton.from_model(data)
+        self.offset_field = OffsetField(
+            self.mesh_terms.edges,
+            len(data.v_template),
+            spread_m=_OFFSET_SPREAD_M,
+            length_edges=_OFFSET_LENGTH_EDGES,
+        )
