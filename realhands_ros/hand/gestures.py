@@ -119,6 +119,29 @@ _TABLE = {
         _Thumb(-6, 2, 0, 0, 0),
         _Finger(4, 5, 8, 4), _Finger(5, 1, 8, 4), _Finger(6, -3, 9, 4), _Finger(7, -8, 9, 4),
     ),
+    'together': _Gesture(
+        _Thumb(10, -14, 0, 2, 2),
+        _Finger(2, -6, 4, 2), _Finger(2, -1, 4, 2), _Finger(2, 5, 4, 2), _Finger(4, 12, 5, 3),
+    ),
+    'four': _Gesture(
+        _Thumb(32, 12, 6, 44, 34),
+        _Finger(2, 6, 4, 2), _Finger(2, 1, 4, 2), _Finger(2, -4, 4, 2), _Finger(4, -8, 5, 3),
+    ),
+    'grip': _Gesture(
+        _Thumb(18, 30, 6, 24, 30),
+        _Finger(54, 2, 62, 36), _Finger(58, 0, 66, 40),
+        _Finger(60, -1, 68, 42), _Finger(62, -2, 64, 40),
+    ),
+    'claw': _Gesture(
+        _Thumb(0, 16, 4, 10, 34),
+        _Finger(-8, 8, 62, 40), _Finger(-8, 1, 64, 42),
+        _Finger(-8, -5, 64, 42), _Finger(-8, -12, 60, 40),
+    ),
+    'key_pinch': _Gesture(
+        _Thumb(14, -4, -6, 24, 20),
+        _Finger(56, -2, 62, 36), _Finger(62, 1, 72, 44),
+        _Finger(66, 0, 76, 46), _Finger(68, -1, 74, 46),
+    ),
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ The file ``UV_RIGHT.npz`` beside the model serves both hands. It is made by buil
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,18 @@ def atlas_key(faces: IntArray, uv: NDArray[np.float32], face_uv: NDArray[np.int3
 
 
 def save_uv_atlas(atlas: UvAtlas, folder: Path | str) -> Path:
-    """Write a right hand's atlas beside its model; return the path."""
+    """Write a right hand's atlas beside its model; return the path. Raises ModelFileError."""
     path = Path(folder) / FILE_NAME
-    np.savez_compressed(path, uv=atlas.uv, face_uv=atlas.face_uv, key=np.array(atlas.key))
+    # Several nodes may meet a new model at once: none must read what another has half written.
+    unfinished = path.with_suffix(f'.{os.getpid()}.npz')
+    try:
+        np.savez_compressed(
+            unfinished, uv=atlas.uv, face_uv=atlas.face_uv, key=np.array(atlas.key)
+        )
+        unfinished.replace(path)
+    except OSError as error:
+        message = f'{path} cannot be written ({error.strerror}): make {folder} writable once'
+        raise ModelFileError(message) from error
     return path
 
 
@@ -58,8 +68,8 @@ def load_uv_atlas(folder: Path | str, handedness: Handedness = 'right') -> UvAtl
     """
     Read the atlas of the model in ``folder``; make and keep it if there is none yet.
 
-    Raises ModelFileError when the file is damaged or belongs to another mesh, or when the left
-    model has other faces than the right one.
+    Raises ModelFileError when the file is damaged, belongs to another mesh or cannot be written,
+    or when the left model has other faces than the right one.
     """
     path = Path(folder) / FILE_NAME
     data = load_hand_model_data(folder, 'right')

@@ -146,6 +146,17 @@ def test_a_folder_without_an_atlas_gets_one(folder: Path, atlas: UvAtlas) -> Non
     assert np.array_equal(load_uv_atlas(folder).uv, made.uv)
 
 
+def test_a_folder_that_cannot_be_written_is_named(folder: Path, monkeypatch) -> None:
+    (folder / FILE_NAME).unlink()
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'replace', refuse)
+    with pytest.raises(ModelFileError, match='cannot be written .Permission denied'):
+        load_uv_atlas(folder)
+
+
 def test_an_atlas_of_another_mesh_is_refused(folder: Path) -> None:
     with np.load(folder / FILE_NAME) as archive:
         arrays = dict(archive)
