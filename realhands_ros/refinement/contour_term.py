@@ -59,7 +59,11 @@ class ContourTerm:
                 posed.vertices_px[view], posed.vertices_depth[view], energy.model.faces,
                 *target.shape,
             )  # fmt: skip
-            sharp.append(SharpView(face_id, _energy(face_id, target, energy.pixel_weights[view])))
+            sharp.append(
+                SharpView(
+                    face_id, _energy(face_id, target, energy.silhouettes.pixel_weights[view])
+                )
+            )
         return sharp
 
     def pairs(self, posed: PosedHand, sharp: list[SharpView]) -> list[ContourPairs]:
@@ -91,7 +95,7 @@ class ContourTerm:
 
     def _scales(self, view: int) -> tuple[float, float, float]:
         """Return what a pixel of contour's length counts, and kink and far distance in pixels."""
-        weight = float(self._energy.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
+        weight = float(self._energy.silhouettes.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
         ndc_per_px = self._energy.views.ndc_per_px
         return weight, _KINK_NDC / ndc_per_px, _FAR_NDC / ndc_per_px
 

@@ -4,11 +4,8 @@ The energy that the refinement minimises (paper, eq. 5 and 8, and terms beyond t
     E = l1 L_sil + l2 L_v + l3 L_n + l4 L_lap + l5 L_e
       + keypoints + joint limits + shape prior + nearness to the start + nearness to the last frame
 
-L_sil (eq. 8) is, per view, the squared difference between rendered silhouette and target, summed
-over pixels and divided by the number of hand pixels of the target; the mean over views is taken.
-So it is about the share of the hand that is wrong, whatever the resolution and however tight the
-crop. L_v is the mean over vertices of the squared offset, in units of LENGTH_UNIT_M; L_e, L_lap,
-L_n are in mesh_terms.py.
+L_sil is in silhouette_term.py and L_e, L_lap, L_n in mesh_terms.py. L_v is the mean over vertices
+of the squared offset, in units of LENGTH_UNIT_M.
 """
 
 from __future__ import annotations
@@ -19,8 +16,7 @@ import numpy as np
 
 from realhands_ros.hand.fast_model import FastHandOutput
 from realhands_ros.hand.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
-from realhands_ros.refinement import soft_silhouette_cpu
-from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage, HandParameters
+from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.keypoint_term import KeypointTerm, keypoint_term
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
 from realhands_ros.refinement.parameter_terms import (
@@ -33,15 +29,13 @@ from realhands_ros.refinement.parameter_terms import (
     QuadraticTerm,
 )
 from realhands_ros.refinement.refinement_model import RefinementModel
-from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
+from realhands_ros.refinement.silhouette_term import SilhouetteTerm
+from realhands_ros.refinement.soft_silhouette import Renderer
 from realhands_ros.refinement.view_set import ViewSet
 
 # The fingertip keypoints are vertices and move with their offsets.
 _TIP_KEYPOINTS = [KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES]
 _TIP_VERTICES = [TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES]
-
-# A target smaller than this share of the crop is no hand to divide by.
-_MIN_TARGET_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,7 @@ class EnergyConfig:
     hold parameters near those that came in and ``last_...`` near those of the last frame, where
     there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
     translation. ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
+    ``renderer`` draws the soft silhouettes (SoftSilhouette).
     """
 
     silhouette: float = 1.0
@@ -73,6 +68,7 @@ class EnergyConfig:
     last_root: float = 0.0
     last_translation: float = 0.0
     weigh_by_confidence: bool = True
+    renderer: Renderer = 'auto'
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +118,13 @@ class Energy:
         self.views = views
         self.config = config
         self.parameter_terms = _parameter_terms(model, config, start, last)
-        self.pixel_weights = _pixel_weights(views, config)
+        self.silhouettes = SilhouetteTerm(
+            model.faces,
+            views,
+            config.silhouette,
+            weigh_by_confidence=config.weigh_by_confidence,
+            renderer=config.renderer,
+        )
 
     def pose(self, parameters: HandParameters) -> PosedHand:
         """Pose the hand and project it into all views."""
@@ -192,19 +194,11 @@ class Energy:
         self, posed: PosedHand, sigma: float, *, with_gradient: bool
     ) -> tuple[float, FloatArray]:
         """Return l1 L_sil and its derivatives by the vertices (778, 3), zeros if not wanted."""
-        settings = SilhouetteSettings(self.views.height, self.views.width, sigma)
-        vertices_px = posed.vertices_px.astype(np.float32)
-        silhouettes, transmittance = soft_silhouette_cpu.render(
-            vertices_px, self.model.faces, settings
+        value, gradient_px = self.silhouettes.evaluate(
+            posed.vertices_px, sigma, with_gradient=with_gradient
         )
-        residual = silhouettes - self.views.targets
-        weighted = self.pixel_weights * residual
-        value = float(np.vdot(weighted, residual))
-        if not with_gradient:
+        if gradient_px is None:
             return value, np.zeros_like(posed.vertices)
-        gradient_px = soft_silhouette_cpu.backward(
-            vertices_px, self.model.faces, settings, transmittance, 2.0 * weighted
-        )
         return value, self.views.pull_back(gradient_px, posed.vertices_px, posed.vertices_depth)
 
     def _keypoints(self, posed: PosedHand) -> tuple[float, FloatArray]:
@@ -263,13 +257,3 @@ def _weights(
     weights[FINGERS], weights[ROOT] = fingers, root
     weights[SHAPE], weights[TRANSLATION] = shape, translation
     return weights
-
-
-def _pixel_weights(views: ViewSet, config: EnergyConfig) -> FloatImage:
-    """Return what the squared error of each pixel (B, H, W) counts in the energy."""
-    targets = views.targets
-    area = np.maximum(targets.sum(axis=(1, 2)), _MIN_TARGET_SHARE * views.height * views.width)
-    per_view = config.silhouette * views.has_target / (area * max(views.has_target.sum(), 1))
-    confidence = np.abs(2.0 * targets - 1.0) if config.weigh_by_confidence else 1.0
-    weights: FloatImage = (per_view[:, None, None] * confidence).astype(np.float32)
-    return np.broadcast_to(weights, targets.shape)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
@@ -28,7 +29,6 @@ from realhands_ros.refinement.parameter_terms import (
     SHAPE,
     TRANSLATION,
 )
-from realhands_ros.refinement.weak_perspective import position_derivatives
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,25 @@ class GradientDescent:
         config = self._config
         units = np.eye(NUM_PARAMETERS)
         centre = energy.pose(start).vertices.mean(axis=0)
-        units[TRANSLATION, TRANSLATION] = position_derivatives(energy.views.cameras[0], centre)
+        units[TRANSLATION, TRANSLATION] = _camera_units(energy.views.cameras[0], centre)
         scale = np.ones(NUM_PARAMETERS)
         scale[ROOT] = scale[FINGERS] = config.pose_scale
         scale[SHAPE], scale[TRANSLATION] = config.shape_scale, config.camera_scale
         steps = config.learning_rate * units * scale @ units.T
         offset_step = config.learning_rate * config.offset_scale * LENGTH_UNIT_M**2
         return steps, offset_step
+
+
+def _camera_units(camera: PinholeCamera, position: FloatArray) -> FloatArray:
+    """
+    Return d position / d (t_x, t_y, log delta), (3, 3), metres in the rig's frame.
+
+    Column by column: how a hand at ``position`` (3,) moves when it is moved in the crop, at its
+    depth, by half of the crop's side, and when it is moved along the ray so that it appears
+    larger.
+    """
+    point_cam = camera.to_camera(position)
+    px_per_ndc = min(camera.height, camera.width) / 2.0
+    lateral = point_cam[2] * px_per_ndc * np.linalg.inv(camera.intrinsics)[:, :2]
+    units: FloatArray = camera.rotation.T @ np.column_stack([lateral, -point_cam])
+    return units

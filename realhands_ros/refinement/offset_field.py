@@ -120,7 +120,10 @@ def _posterior_mean(  # type: ignore[no-untyped-def]
     pull = solve_positive(measured, distance)
     offsets = np.zeros((covariance.shape[0], 3))
     for i in range(count):
-        for v in range(covariance.shape[0]):
-            for axis in range(3):
-                offsets[v, axis] -= covariance[v, vertices[i]] * slopes[i, axis] * pull[i]
+        x, y, z = slopes[i] * pull[i]
+        row = covariance[vertices[i]]
+        for v in range(len(row)):
+            offsets[v, 0] -= row[v] * x
+            offsets[v, 1] -= row[v] * y
+            offsets[v, 2] -= row[v] * z
     return offsets

@@ -62,6 +62,9 @@ class JointLimitTerm:
         )
         self._lower = np.deg2rad(limits[..., 0] - _LIMIT_MARGIN_DEG)
         self._upper = np.deg2rad(limits[..., 1] + _LIMIT_MARGIN_DEG)
+        # Where in the Hessian each joint's block (3, 3) lies.
+        first = np.arange(FINGERS.start, FINGERS.stop, 3)[:, None, None]
+        self._rows = np.broadcast_to(first + np.arange(3)[:, None], (len(first), 3, 3))
 
     def add(self, x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> float:
         """Return the value at ``x`` (61,); add its derivatives to (61,) and (61, 61)."""
@@ -69,9 +72,8 @@ class JointLimitTerm:
         local = (self._axes.transpose(0, 2, 1) @ rotation)[..., 0]
         excess = local - np.clip(local, self._lower, self._upper)
         gradient[FINGERS] += 2.0 * self._weight * (self._axes @ excess[..., None]).ravel()
-        beyond = self._axes * (excess != 0.0)[:, None, :]
-        blocks = 2.0 * self._weight * beyond @ self._axes.transpose(0, 2, 1)
-        for joint, block in enumerate(blocks):
-            start = FINGERS.start + 3 * joint
-            hessian[start : start + 3, start : start + 3] += block
+        if excess.any():
+            beyond = self._axes * (excess != 0.0)[:, None, :]
+            blocks = 2.0 * self._weight * beyond @ self._axes.transpose(0, 2, 1)
+            hessian[self._rows, self._rows.transpose(0, 2, 1)] += blocks
         return float(self._weight * (excess * excess).sum())
