@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.evaluation.metrics import mean_position_error, procrustes_aligned
 from realhands_ros.geometry.rotations import axis_angle_to_matrix
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.pose_limits import clamp_angles
@@ -73,7 +74,9 @@ def disturb_hand(
         return np.concatenate([pose_aa[:3], fingers]), shape + size * shape_noise
 
     def error(size: float) -> float:
-        return aligned_error(model.forward(*disturbed(size)).vertices, truth)
+        vertices = model.forward(*disturbed(size)).vertices
+        aligned = procrustes_aligned(vertices, truth, allow_reflection=False)
+        return mean_position_error(aligned, truth)
 
     pose, new_shape = disturbed(_bisect(error, rng.uniform(*wanted.aligned_error_m)))
     turn = Rotation.from_rotvec(np.deg2rad(wanted.root_angle_deg) * rng.standard_normal(3))
@@ -82,16 +85,6 @@ def disturb_hand(
     shift = rng.uniform(*wanted.translation_error_m) * direction / np.linalg.norm(direction)
     wrist = model.forward(pose_aa, shape).joints[0] + translation + shift
     return pose, new_shape, wrist - model.forward(pose, new_shape).joints[0]
-
-
-def aligned_error(points: FloatArray, truth: FloatArray) -> float:
-    """Return the mean distance (metres) of points (N, 3) from truth, after similarity alignment."""
-    a, b = points - points.mean(axis=0), truth - truth.mean(axis=0)
-    u, singular, vt = np.linalg.svd(a.T.astype(np.float64) @ b)
-    sign = np.sign(np.linalg.det(u @ vt))
-    rotation = (u * [1.0, 1.0, sign]) @ vt
-    scale = (singular * [1.0, 1.0, sign]).sum() / (a * a).sum()
-    return float(np.linalg.norm(scale * a @ rotation - b, axis=1).mean())
 
 
 def disturb_keypoints(
@@ -138,8 +131,9 @@ def disturb_mask(
         radius = max(1, round(rng.uniform(0.01, 0.02) * max(mask.shape)))
         element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
         operation = cv2.erode if kind == 'eroded' else cv2.dilate
-        disturbed = operation(disturbed, element)
-    return cv2.GaussianBlur(disturbed.astype(np.float32), (0, 0), 1.0)
+        disturbed = np.asarray(operation(disturbed, element), dtype=np.uint8)
+    blurred = cv2.GaussianBlur(disturbed.astype(np.float32), (0, 0), 1.0)
+    return np.asarray(blurred, dtype=np.float32)
 
 
 def _punch_holes(rng: np.random.Generator, mask: NDArray[np.uint8]) -> None:
@@ -147,7 +141,7 @@ def _punch_holes(rng: np.random.Generator, mask: NDArray[np.uint8]) -> None:
     for _ in range(rng.integers(1, 6)):
         i = rng.integers(len(rows))
         radius = int(rng.uniform(0.01, 0.04) * max(mask.shape)) + 1
-        cv2.circle(mask, (int(columns[i]), int(rows[i])), radius, 0, -1)
+        cv2.circle(mask, (int(columns[i]), int(rows[i])), radius, (0,), -1)
 
 
 def _add_arm(rng: np.random.Generator, mask: NDArray[np.uint8], wrist_px: FloatArray) -> None:
@@ -158,7 +152,7 @@ def _add_arm(rng: np.random.Generator, mask: NDArray[np.uint8], wrist_px: FloatA
     end = wrist_px + rng.uniform(0.05, 0.2) * max(mask.shape) * away
     across = width * np.array([-away[1], away[0]])
     corners = np.stack([wrist_px - across, wrist_px + across, end + across, end - across])
-    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
+    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), (1,))
 
 
 def _bisect(error: Callable[[float], float], wanted: float) -> float:

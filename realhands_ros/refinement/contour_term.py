@@ -10,18 +10,16 @@ the target is.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from realhands_ros.refinement.contour_matching import ContourPairs, match_contours
 from realhands_ros.refinement.contours import contour_of
-from realhands_ros.refinement.energy import Energy, PosedHand
+from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_estimate import FloatArray
+from realhands_ros.refinement.hand_state import HandState
 from realhands_ros.refinement.normal_equations import normal_equations
-from realhands_ros.refinement.sharp_silhouette import draw_faces
+from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
 # Distances below this (NDC; half a pixel at 224) count squared rather than by their magnitude.
 _KINK_NDC = 0.005
@@ -31,18 +29,6 @@ _FAR_NDC = 0.15
 _LENGTH_PER_PIXEL = 1.1
 
 
-class SharpView(NamedTuple):
-    """
-    One view's hard silhouette.
-
-    ``face_id`` (H, W) is the triangle each pixel sees, NO_FACE where none; ``energy`` what the
-    pixels in which it differs from the target add to the energy.
-    """
-
-    face_id: NDArray[np.int32]
-    energy: float
-
-
 class ContourTerm:
     """The contours of an energy's targets, to be met by those of the mesh."""
 
@@ -50,65 +36,42 @@ class ContourTerm:
         self._energy = energy
         self._targets = [contour_of(target > 0.5) for target in energy.views.targets]
 
-    def render(self, posed: PosedHand) -> list[SharpView]:
-        """Render the sharp silhouette in every view."""
-        energy = self._energy
-        sharp = []
-        for view, target in enumerate(energy.views.targets):
-            face_id = draw_faces(
-                posed.vertices_px[view], posed.vertices_depth[view], energy.model.faces,
-                *target.shape,
-            )  # fmt: skip
-            sharp.append(
-                SharpView(
-                    face_id, _energy(face_id, target, energy.silhouettes.pixel_weights[view])
-                )
-            )
-        return sharp
-
-    def pairs(self, posed: PosedHand, sharp: list[SharpView]) -> list[ContourPairs]:
+    def pairs(self, state: HandState) -> list[ContourPairs]:
         """Return the pairs of every view."""
+        posed, pairs = state.posed, []
         slopes = self._energy.views.jacobian(posed.vertices_px, posed.vertices_depth)
-        pairs = []
-        for view, seen in enumerate(sharp):
+        for view, face_id in enumerate(state.face_ids):
+            pixels, normals = self._targets[view]
+            weight, kink, far = self._scales(view)
             matched = match_contours(
-                seen.face_id, self._energy.model.faces, posed.vertices_px[view], slopes[view],
-                *self._targets[view], *self._scales(view),
+                face_id, self._energy.model.faces, posed.vertices_px[view], slopes[view],
+                pixels, normals, weight, kink, far,
             )  # fmt: skip
             pairs.append(ContourPairs(*matched))
         return pairs
 
     def normal_equations(
-        self, posed: PosedHand, sharp: list[SharpView], jacobian: FloatArray
+        self, state: HandState, jacobian: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """
         Return Gauss-Newton's Hessian (61, 61) and the gradient (61,) of the silhouette term.
 
-        ``jacobian`` (61, 778, 3) is that of the vertices at ``posed``.
+        ``jacobian`` (61, 778, 3) is that of the vertices at the state.
         """
         by_vertex = np.ascontiguousarray(jacobian.transpose(1, 2, 0))
-        parts = []
-        for pairs in self.pairs(posed, sharp):
+        hessian, gradient = np.zeros((NUM_PARAMETERS, NUM_PARAMETERS)), np.zeros(NUM_PARAMETERS)
+        for pairs in self.pairs(state):
             rows = _parameter_rows(pairs.vertices, pairs.slopes, by_vertex)
-            parts.append(normal_equations(rows, pairs.distance, pairs.weight))
-        return sum(part[0] for part in parts), sum(part[1] for part in parts)
+            added = normal_equations(rows, pairs.distance, pairs.weight)
+            hessian += added[0]
+            gradient += added[1]
+        return hessian, gradient
 
     def _scales(self, view: int) -> tuple[float, float, float]:
         """Return what a pixel of contour's length counts, and kink and far distance in pixels."""
         weight = float(self._energy.silhouettes.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
         ndc_per_px = self._energy.views.ndc_per_px
         return weight, _KINK_NDC / ndc_per_px, _FAR_NDC / ndc_per_px
-
-
-@numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
-def _energy(face_id, target, pixel_weights):  # type: ignore[no-untyped-def]
-    energy = np.float32(0.0)
-    for y in range(target.shape[0]):
-        for x in range(target.shape[1]):
-            seen = np.float32(1.0) if face_id[y, x] >= 0 else np.float32(0.0)
-            error = seen - target[y, x]
-            energy += pixel_weights[y, x] * error * error
-    return float(energy)
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})

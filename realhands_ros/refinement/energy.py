@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from realhands_ros.hand.fast_model import FastHandOutput
-from realhands_ros.hand.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
+from realhands_ros.refinement.input_check import MIN_DEPTH_M
 from realhands_ros.refinement.keypoint_term import KeypointTerm, keypoint_term
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
 from realhands_ros.refinement.parameter_terms import (
@@ -28,14 +28,10 @@ from realhands_ros.refinement.parameter_terms import (
     JointLimitTerm,
     QuadraticTerm,
 )
-from realhands_ros.refinement.refinement_model import RefinementModel
+from realhands_ros.refinement.refinement_model import TIP_KEYPOINTS, TIP_VERTICES, RefinementModel
 from realhands_ros.refinement.silhouette_term import SilhouetteTerm
 from realhands_ros.refinement.soft_silhouette import Renderer
 from realhands_ros.refinement.view_set import ViewSet
-
-# The fingertip keypoints are vertices and move with their offsets.
-_TIP_KEYPOINTS = [KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES]
-_TIP_VERTICES = [TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES]
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,11 @@ class PosedHand:
     keypoints_px: FloatArray
     keypoints_depth: FloatArray
 
+    @property
+    def is_before_cameras(self) -> bool:
+        """Return whether all of the mesh is at a depth that can be projected."""
+        return bool(self.vertices_depth.min() > MIN_DEPTH_M)
+
 
 @dataclass(frozen=True, eq=False)
 class EnergyGradient:
@@ -128,12 +129,7 @@ class Energy:
 
     def pose(self, parameters: HandParameters) -> PosedHand:
         """Pose the hand and project it into all views."""
-        output = self.model.hand.forward(
-            parameters.pose_aa, parameters.shape, parameters.translation
-        )
-        vertices = output.vertices + parameters.vertex_offsets
-        keypoints = output.keypoints.astype(np.float64)
-        keypoints[_TIP_KEYPOINTS] += parameters.vertex_offsets[_TIP_VERTICES]
+        output, vertices, keypoints = self.model.pose(parameters)
         return PosedHand(
             parameters,
             output,
@@ -165,7 +161,7 @@ class Energy:
         by_model = self.model.hand.vjp(posed.output, by_vertices, by_keypoints)
         by_vector += np.concatenate([by_model.pose_aa, by_model.shape, by_model.translation])
         by_offsets += by_vertices
-        by_offsets[_TIP_VERTICES] += by_keypoints[_TIP_KEYPOINTS]
+        by_offsets[TIP_VERTICES] += by_keypoints[TIP_KEYPOINTS]
         value = silhouette + mesh + keypoints + parameters
         return value, EnergyGradient(by_vector, by_offsets)
 
@@ -180,7 +176,7 @@ class Energy:
         return bool(self.config.silhouette > 0.0 and self.views.has_target.any())
 
     def keypoint_term(self, posed: PosedHand, scale: float | None = None) -> KeypointTerm:
-        """Return the keypoint term before its weight; ``scale`` (NDC) as configured, or another."""
+        """Return the keypoint term, not weighted; ``scale`` (NDC) as configured, or another."""
         return keypoint_term(posed.keypoints_px, self.views, scale or self.config.keypoint_scale)
 
     def parameter_derivatives(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:

@@ -72,6 +72,9 @@ class GradientDescent:
                 stopped_by = 'budget'
                 break
             posed = energy.pose(replace(start.with_vector(vector), vertex_offsets=offsets))
+            if not posed.is_before_cameras:
+                stopped_by = 'failed'
+                break
             value, gradient = energy.value_and_gradient(posed, float(sigma))
             energies.append(value)
             vector_velocity = config.momentum * vector_velocity - vector_step @ gradient.vector

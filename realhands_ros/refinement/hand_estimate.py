@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import IntFlag
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,6 +88,79 @@ class ViewObservation:
             object.__setattr__(
                 self, 'keypoint_scores', _array('keypoint_scores', scores, (NUM_KEYPOINTS,))
             )
+
+
+@dataclass(frozen=True)
+class HandEstimate:
+    """
+    A right hand to be refined: its parameters, its views, and its parameters in the last frame.
+
+    A left hand is mirrored first (geometry/mirror.py), parameters, cameras and crops.
+    """
+
+    parameters: HandParameters
+    views: tuple[ViewObservation, ...]
+    last: HandParameters | None = None
+
+
+class RefinementFlag(IntFlag):
+    """What there is to know about a refinement; NONE is the ordinary stereo case."""
+
+    NONE = 0
+    # The parameters that came in are not finite; zeros took their place, nothing was refined.
+    INVALID_PARAMETERS = 1
+    # A view was left out: the hand is behind its camera or outside its crop, or the size differs.
+    VIEW_UNUSABLE = 2
+    # A mask was left out: empty, full, or not finite.
+    MASK_UNUSABLE = 4
+    # Part of the hand lies outside of a crop.
+    TRUNCATED = 8
+    # One view: distance and size rest on the assumed size of the hand.
+    SCALE_PRIOR = 16
+    # Neither masks nor keypoints are left to refine by.
+    NOTHING_OBSERVED = 32
+    # The result was worse than what came in, or no hand; what came in is returned.
+    REJECTED = 64
+    # The vertex offsets were left out: too large, or they turned faces inside out.
+    OFFSETS_REJECTED = 128
+    # Time ran out before the last iteration.
+    OUT_OF_TIME = 256
+    # Mesh and mask, or mesh and keypoints, still disagree.
+    POOR_FIT = 512
+
+
+# Flags with which the parameters are those that came in.
+NOT_REFINED = (
+    RefinementFlag.INVALID_PARAMETERS | RefinementFlag.NOTHING_OBSERVED | RefinementFlag.REJECTED
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """
+    A refined hand.
+
+    ``vertices`` (778, 3) and ``keypoints`` (21, 3) are metres in the rig's frame, finite always.
+    ``silhouette_iou`` is the mean over views of the overlap of mesh and mask, and
+    ``reprojection_error_px`` the mean distance of mesh keypoints from detected ones, in pixels of
+    the crops, weighted by score; NaN where there is nothing to compare with. ``energy_before`` and
+    ``energy_after`` are what the guard compared, NaN where nothing was refined.
+    """
+
+    parameters: HandParameters
+    vertices: FloatArray
+    keypoints: FloatArray
+    flags: RefinementFlag
+    silhouette_iou: float
+    reprojection_error_px: float
+    energy_before: float
+    energy_after: float
+    elapsed_ms: float
+
+    @property
+    def is_refined(self) -> bool:
+        """Return whether the parameters are better ones than those that came in."""
+        return not self.flags & NOT_REFINED
 
 
 def _array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:

@@ -16,14 +16,17 @@ import numpy as np
 
 from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_estimate import HandParameters
+from realhands_ros.refinement.hand_state import HandState
 from realhands_ros.refinement.normal_equations import solve_positive
 from realhands_ros.refinement.objectives import (
     ContourObjective,
-    HandState,
     KeypointObjective,
     Objective,
 )
 from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
+
+# Keeps a parameter still that nothing depends on.
+_MIN_CURVATURE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,63 +62,83 @@ class LevenbergMarquardt:
         self, energy: Energy, start: HandParameters, deadline: Deadline
     ) -> OptimiserResult:
         """Return the parameters of the lowest energy found."""
-        config = self._config
         contours = ContourObjective(energy)
-        state = contours.state(start)
-        energies = [contours.value(state)]
+        states = [contours.state(start)]
         stopped_by = 'iterations'
         if energy.has_keypoints:
-            keypoints = KeypointObjective(energy, config.keypoint_scale)
-            near = KeypointObjective.state(keypoints, start)
-            near, _, stopped_by = self._descend(
-                keypoints, near, config.keypoint_iterations, deadline
-            )
-            state, energies = _better(contours, state, energies, near.parameters)
+            stopped_by = self._fit_keypoints(energy, contours, states, deadline)
         if energy.has_silhouettes:
-            state, fallen, stopped_by = self._descend(contours, state, config.iterations, deadline)
-            energies += fallen
-            for _ in range(config.offset_iterations):
-                if not deadline.step_fits():
-                    stopped_by = 'budget'
-                    break
-                offsets = state.parameters.vertex_offsets + energy.model.offset_field.fit(
-                    contours.pairs(state), config.contour_error_px
-                )
-                moved = replace(state.parameters, vertex_offsets=offsets)
-                state, energies = _better(contours, state, energies, moved)
-        return OptimiserResult(state.parameters, tuple(energies), stopped_by)
+            descent, stopped_by = self._descend(
+                contours, states[-1], self._config.iterations, deadline
+            )
+            states += descent
+            self._fit_offsets(energy, contours, states, deadline)
+        energies = tuple(state.value for state in states)
+        return OptimiserResult(states[-1].parameters, energies, stopped_by)
+
+    def _fit_keypoints(
+        self,
+        energy: Energy,
+        contours: ContourObjective,
+        states: list[HandState],
+        deadline: Deadline,
+    ) -> str:
+        """Do the first round, add its result to the states if it is better, say what ended it."""
+        config = self._config
+        keypoints = KeypointObjective(energy, config.keypoint_scale)
+        first = keypoints.state(states[-1].parameters)
+        descent, stopped_by = self._descend(keypoints, first, config.keypoint_iterations, deadline)
+        if descent:
+            _add_if_better(contours, states, descent[-1].parameters)
+        return stopped_by
+
+    def _fit_offsets(
+        self,
+        energy: Energy,
+        contours: ContourObjective,
+        states: list[HandState],
+        deadline: Deadline,
+    ) -> None:
+        """Do the third round and add its results to the states as long as they are better."""
+        for _ in range(self._config.offset_iterations):
+            if not deadline.step_fits():
+                return
+            parameters = states[-1].parameters
+            moved = energy.model.offset_field.fit(
+                contours.pairs(states[-1]), self._config.contour_error_px
+            )
+            offsets = parameters.vertex_offsets + moved
+            _add_if_better(contours, states, replace(parameters, vertex_offsets=offsets))
 
     def _descend(
         self, objective: Objective, state: HandState, iterations: int, deadline: Deadline
-    ) -> tuple[HandState, list[float], str]:
-        """Return the state of the lowest value, the values on the way, and what ended it."""
+    ) -> tuple[list[HandState], str]:
+        """Return the states of falling value that were found, and what ended the search."""
         config = self._config
-        value, damping = objective.value(state), config.damping
-        fallen: list[float] = []
+        damping = config.damping
+        found: list[HandState] = []
         for _ in range(iterations):
             if not deadline.step_fits():
-                return state, fallen, 'budget'
+                return found, 'budget'
             hessian, gradient = objective.normal_equations(state)
-            damped = hessian + np.diag(damping * hessian.diagonal() + 1e-9)
+            damped = hessian + np.diag(damping * hessian.diagonal() + _MIN_CURVATURE)
             vector = state.parameters.vector - solve_positive(damped, gradient)
             trial = objective.state(state.parameters.with_vector(vector))
-            trial_value = objective.value(trial)
-            if not trial_value < value:
+            if not (trial.value < state.value and trial.posed.is_before_cameras):
                 damping *= config.damping_factor
                 continue
-            gain = value - trial_value
-            state, value = trial, trial_value
-            fallen.append(value)
+            gain = state.value - trial.value
+            state = trial
+            found.append(state)
             damping /= config.damping_factor
-            if gain < config.tolerance * value:
-                return state, fallen, 'converged'
-        return state, fallen, 'iterations'
+            if gain < config.tolerance * state.value:
+                return found, 'converged'
+        return found, 'iterations'
 
 
-def _better(
-    objective: Objective, state: HandState, energies: list[float], parameters: HandParameters
-) -> tuple[HandState, list[float]]:
-    """Return the state and its energy added if other parameters are better, else the old ones."""
-    other = objective.state(parameters)
-    value = objective.value(other)
-    return (other, [*energies, value]) if value < energies[-1] else (state, energies)
+def _add_if_better(
+    objective: Objective, states: list[HandState], parameters: HandParameters
+) -> None:
+    state = objective.state(parameters)
+    if state.value < states[-1].value:
+        states.append(state)

@@ -30,7 +30,7 @@ class Optimiser(Protocol):
     def minimise(
         self, energy: Energy, start: HandParameters, deadline: Deadline
     ) -> OptimiserResult:
-        """Return better parameters; begin no iteration that would likely end after ``deadline``."""
+        """Return better parameters; begin no iteration that would end after ``deadline``."""
 
 
 class Deadline:
@@ -44,7 +44,7 @@ class Deadline:
         self._longest = 0.0
 
     def step_fits(self) -> bool:
-        """Return whether a step as long as the longest so far would end in time; call before each."""
+        """Return whether a step as long as the longest so far would end in time."""
         now = time.perf_counter()
         self._longest = max(self._longest, now - self._last)
         self._last = now

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.fast_model import FastHandModel, FastHandOutput
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import HandSkeleton
+from realhands_ros.hand.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
+from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.mesh_terms import MeshTerms
 from realhands_ros.refinement.offset_field import OffsetField
+
+# The fingertip keypoints are vertices and move with their offsets.
+TIP_KEYPOINTS = [KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES]
+TIP_VERTICES = [TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES]
 
 # How far a hand's surface typically is from the model's, and over how many edges that is alike.
 _OFFSET_SPREAD_M = 0.002
@@ -17,7 +23,7 @@ _OFFSET_LENGTH_EDGES = 3.0
 
 
 class RefinementModel:
-    """A right hand model with its compiled layer, triangle list, mesh terms, skeleton, offset field."""
+    """A right hand model: compiled layer, triangle list, mesh terms, skeleton, offset field."""
 
     def __init__(self, data: HandModelData) -> None:
         self.hand = FastHandModel(data)
@@ -30,3 +36,11 @@ class RefinementModel:
             spread_m=_OFFSET_SPREAD_M,
             length_edges=_OFFSET_LENGTH_EDGES,
         )
+
+    def pose(self, parameters: HandParameters) -> tuple[FastHandOutput, FloatArray, FloatArray]:
+        """Return the layer's output, and vertices (778, 3) and keypoints (21, 3) with offsets."""
+        output = self.hand.forward(parameters.pose_aa, parameters.shape, parameters.translation)
+        vertices = output.vertices + parameters.vertex_offsets
+        keypoints = output.keypoints.astype(np.float64)
+        keypoints[TIP_KEYPOINTS] += parameters.vertex_offsets[TIP_VERTICES]
+        return output, vertices, keypoints

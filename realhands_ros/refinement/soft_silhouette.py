@@ -81,9 +81,12 @@ class _CpuSilhouette(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        gradient = gradients[0].contiguous().numpy()
-        vertices_gradient = soft_silhouette_cpu.backward(*ctx.scene, ctx.transmittance, gradient)
-        return torch.from_numpy(vertices_gradient), None, None
+        vertices, faces, settings = ctx.scene
+        by_image = gradients[0].contiguous().numpy()
+        by_vertices = soft_silhouette_cpu.backward(
+            vertices, faces, settings, ctx.transmittance, by_image
+        )
+        return torch.from_numpy(by_vertices), None, None
 
 
 def _soft_silhouette_cpu(
