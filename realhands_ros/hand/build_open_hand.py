@@ -1,9 +1,9 @@
 """
-Build the open hand, ``models/mano/MANO_RIGHT.npz`` and ``MANO_LEFT.npz``, from its source.
+Builds the open hand from its source: model files of both hands and the texture atlas.
 
     python -m realhands_ros.hand.build_open_hand [--glb right.glb] [--out models/mano]
 
-Fetches the source with ``npm pack`` when no glb is named; needs about two minutes. The same source
+Fetches the source with ``npm pack`` when no glb is named; takes about two minutes. The same source
 gives the same files.
 """
 
@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
+from realhands_ros.hand.build_pose_statistics import write_pose_statistics
+from realhands_ros.hand.build_uv_atlas import build_and_save
 from realhands_ros.hand.model_file import (
+    NUM_FINGER_POSE,
     HandModelData,
     default_model_folder,
-    mirrored_hand_model_data,
     save_hand_model_data,
 )
 from realhands_ros.hand.open_hand.assembly import build_mesh
 from realhands_ros.hand.open_hand.joint_regressor import joint_regressor
+from realhands_ros.hand.open_hand.pose_correctives import pose_correctives
 from realhands_ros.hand.open_hand.rest_pose import flat_adult_hand
 from realhands_ros.hand.open_hand.shape_space import build_shape_space
 from realhands_ros.hand.open_hand.skin_weights import transferred_weights
@@ -53,28 +56,31 @@ def build_model(glb_path: Path) -> HandModelData:
     return HandModelData(
         v_template=template.vertices,
         shapedirs=space.vertices,
-        posedirs=np.zeros((778, 3, 135)),
+        posedirs=pose_correctives(template),
         joint_regressor=joint_regressor(template, space),
         skin_weights=template.skin_weights,
         faces=template.faces,
         parents=np.array(JOINT_PARENTS),
-        hands_mean=np.zeros(45),
-        hands_components=np.eye(45),
+        # Pose statistics need a finished model to draw poses of: see main().
+        hands_mean=np.zeros(NUM_FINGER_POSE),
+        hands_components=np.eye(NUM_FINGER_POSE),
         handedness='right',
     )
 
 
 def main() -> None:
-    """Build both hands and write them to the model folder."""
+    """Build both hands and their atlas and write them to the model folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').strip().splitlines()[0])
     parser.add_argument('--glb', type=Path, help='the source hand; else `npm pack` fetches it')
-    parser.add_argument('--out', type=Path, help='folder of the npz files (default models/mano)')
+    parser.add_argument('--out', type=Path, help='folder to write to (default models/mano)')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         model = build_model(args.glb or download_glb(Path(scratch)))
     folder = args.out or default_model_folder()
-    for hand in (model, mirrored_hand_model_data(model)):
-        print(save_hand_model_data(hand, folder))
+    save_hand_model_data(model, folder)
+    write_pose_statistics(folder)
+    atlas = build_and_save(folder)
+    print(f'{folder}: both hands and their atlas with key {atlas.key}')
 
 
 if __name__ == '__main__':

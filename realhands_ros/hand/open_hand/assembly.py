@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from realhands_ros.hand.open_hand.bone_line import bone_line
 from realhands_ros.hand.open_hand.fingers import FingerMesh, finger_mesh
@@ -19,13 +20,16 @@ NUM_RIM = 16
 # bridge that joins them.
 _BRIDGE_WIDTH = 0.003
 
+# The palm's vertices are projected on the surface that reaches this far into the fingers.
+_PROJECTION_OVERLAP = 0.004
+
 # Edge lengths of the palm, metres: in the webs as on the fingers, growing with the distance, but
 # short enough around the knuckles to bend well.
 _EDGE_AT_FINGERS = 0.0055
 _EDGE_AT_KNUCKLES = 0.0085
 _KNUCKLE_RADIUS = 0.016
-_EDGE_GROWTH = 0.15
-_EDGE_FAR = 0.0100
+_EDGE_GROWTH = 0.17
+_EDGE_FAR = 0.0098
 _KNUCKLES = ('index1', 'middle1', 'ring1', 'little1', 'thumb2')
 
 
@@ -46,7 +50,7 @@ def build_mesh(surface: RiggedHand) -> HandMesh:
     fingers = [finger_mesh(surface, finger) for finger in FINGER_NAMES]
     rim = _rim(surface)
     loops = [finger.vertices[: finger.around] for finger in fingers] + [rim]
-    palm_faces = _palm_faces(surface, fingers)
+    palm_faces = _palm_faces(surface, fingers, _BRIDGE_WIDTH)
     vertices, faces = _bridged(surface.vertices, palm_faces, loops)
     num_fixed = sum(len(loop) for loop in loops)
     beyond_loops = sum(len(finger.vertices) - finger.around for finger in fingers)
@@ -62,10 +66,17 @@ def build_mesh(surface: RiggedHand) -> HandMesh:
         )
         return np.minimum(wanted, _EDGE_FAR)
 
-    def project(points: FloatArray) -> FloatArray:
-        return closest_points(points, vertices, faces).positions
+    smooth_faces = _palm_faces(surface, fingers, -_PROJECTION_OVERLAP)
+    tree = cKDTree(surface.vertices[np.unique(smooth_faces)])
 
-    patch = PatchMesh(vertices, faces, fixed=set(range(num_fixed)))
+    def project(points: FloatArray) -> FloatArray:
+        return closest_points(points, surface.vertices, smooth_faces).positions
+
+    def distance(points: FloatArray) -> FloatArray:
+        # The surface's vertices lie dense enough to stand for it.
+        return np.asarray(tree.query(points)[0])
+
+    patch = PatchMesh(vertices, faces, set(range(num_fixed)), distance)
     palm = remeshed(patch, edge_length, project, NUM_VERTICES - beyond_loops)
     return _with_mano_tips(*_joined(palm, fingers), fingers)
 
@@ -81,9 +92,9 @@ def _rim(surface: RiggedHand) -> FloatArray:
     return np.stack([np.interp(wanted, arc, closed[:, k]) for k in range(3)], axis=1)
 
 
-def _palm_faces(surface: RiggedHand, fingers: list[FingerMesh]) -> IntArray:
-    """Return the surface's faces short of all finger bases and of the rim."""
-    beyond = surface.vertices[:, 0] > surface.vertices[:, 0].max() - _BRIDGE_WIDTH
+def _palm_faces(surface: RiggedHand, fingers: list[FingerMesh], margin: float) -> IntArray:
+    """Return the surface's faces that end ``margin`` short of all finger bases and of the rim."""
+    beyond = surface.vertices[:, 0] > surface.vertices[:, 0].max() - margin
     for name, finger in zip(FINGER_NAMES, fingers, strict=True):
         base = finger.vertices[: finger.around]
         centre = base.mean(axis=0)
@@ -93,7 +104,7 @@ def _palm_faces(surface: RiggedHand, fingers: list[FingerMesh]) -> IntArray:
         along = local @ axis
         radius = 1.3 * np.linalg.norm(base - centre, axis=1).max()
         across = np.linalg.norm(local - along[:, None] * axis, axis=1)
-        beyond |= (along > -_BRIDGE_WIDTH) & (across < radius)
+        beyond |= (along > -margin) & (across < radius)
     return surface.faces[~beyond[surface.faces].any(axis=1)]
 
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from realhands_ros.hand.open_hand.source import FloatArray, RiggedHand
-from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.hand.topology import FINGER_NAMES, JOINT_NAMES
+
+# Where the nails look, from which rings of vertices start. The mesh must not depend on the axes of
+# hand/skeleton.py, which may be tuned without making every texture atlas void.
+_DORSAL = {finger: np.array([0.0, 1.0, 0.0]) for finger in FINGER_NAMES}
+_DORSAL['thumb'] = np.array([0.55, 0.2, 0.8])
 
 # Blend of the frame from one bone to the next, metres to either side of the joint.
 _TURN_LENGTH = 0.008
@@ -20,8 +24,7 @@ class BoneLine:
     A polyline along a finger's bones.
 
     points (4, 3): the finger's joints from the base, then the foremost place of the tip; dorsal
-    (3, 3): each bone's dorsal direction. Places on the line are distances from its first point,
-    metres.
+    (3,): about where the nail looks. Places on the line are distances from its first point, metres.
     """
 
     points: FloatArray
@@ -41,8 +44,7 @@ class BoneLine:
         """Return (3, 3) rows side, dorsal, axis; they turn smoothly from bone to bone."""
         bones = np.diff(self.points, axis=0)
         axis = self._blended(bones / np.linalg.norm(bones, axis=1, keepdims=True), distance)
-        dorsal = self._blended(self.dorsal, distance)
-        dorsal = dorsal - (dorsal @ axis) * axis
+        dorsal = self.dorsal - (self.dorsal @ axis) * axis
         dorsal = dorsal / np.linalg.norm(dorsal)
         return np.stack([np.cross(dorsal, axis), dorsal, axis])
 
@@ -79,11 +81,8 @@ def bone_line(hand: RiggedHand, finger: str) -> BoneLine:
     axis = axis / np.linalg.norm(axis)
     on_last_bone = hand.skin_weights[:, first + 2] > 0.5
     reach = ((hand.vertices[on_last_bone] - last_joint) @ axis).max()
-    skeleton = HandSkeleton(hand.joints, hand.tip_joints)
-    return BoneLine(
-        np.vstack([hand.joints[first : first + 3], last_joint + reach * axis]),
-        skeleton.frames[first - 1 : first + 2, :, 1],
-    )
+    points = np.vstack([hand.joints[first : first + 3], last_joint + reach * axis])
+    return BoneLine(points, _DORSAL[finger])
 
 
 def finger_membership(hand: RiggedHand, finger: str) -> FloatArray:

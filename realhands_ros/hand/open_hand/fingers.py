@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from realhands_ros.hand.open_hand.bone_line import BoneLine, bone_line
+from realhands_ros.hand.open_hand.sections import (
+    polygon_area,
+    polygon_centroid,
+    section_outline,
+)
 from realhands_ros.hand.open_hand.source import FloatArray, IntArray, RiggedHand
-
-# Rays per section, from which a ring is sampled.
-_RAYS = 128
 
 # The tip is the mean of the surface's points within this distance of the axis, metres.
 _TIP_SEARCH_RADIUS = 0.0015
@@ -92,60 +94,16 @@ def _ring(hand: RiggedHand, line: BoneLine, distance: float, around: int) -> Flo
     frame = line.frame(distance)
     centre = line.point(distance)
     for _ in range(2):
-        outline = _section(hand, centre, frame)
-        centre = centre + _centroid(outline) @ frame[:2]
-    outline = _section(hand, centre, frame)
+        outline = section_outline(hand.vertices, hand.faces, centre, frame)
+        centre = centre + polygon_centroid(outline) @ frame[:2]
+    outline = section_outline(hand.vertices, hand.faces, centre, frame)
     closed = np.vstack([outline, outline[:1]])
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     wanted = np.arange(around) / around * arc[-1]
     ring = np.stack([np.interp(wanted, arc, closed[:, k]) for k in range(2)], axis=1)
     # A polygon on a curve cuts corners; without this the fingers would lose a tenth of their area.
-    ring *= np.sqrt(_area(outline) / _area(ring))
+    ring *= np.sqrt(polygon_area(outline) / polygon_area(ring))
     return np.asarray(centre + ring @ frame[:2])
-
-
-def _section(hand: RiggedHand, centre: FloatArray, frame: FloatArray) -> FloatArray:
-    """
-    Cut the surface with the plane through ``centre``; return its outline around it.
-
-    The outline (_RAYS, 2), in the plane's side and dorsal axes, is where rays from the centre first
-    meet the surface, from dorsal on towards the thumb's side.
-    """
-    local = (hand.vertices - centre) @ frame.T
-    height = local[hand.faces, 2]
-    corners = local[hand.faces[(height.min(axis=1) < 0.0) & (height.max(axis=1) >= 0.0)]]
-    ends = []
-    for k in range(3):
-        a, b = corners[:, k], corners[:, (k + 1) % 3]
-        crosses = (a[:, 2] < 0.0) != (b[:, 2] < 0.0)
-        share = a[:, 2] / np.where(crosses, a[:, 2] - b[:, 2], np.inf)
-        ends.append(np.where(crosses[:, None], a + share[:, None] * (b - a), np.nan)[:, :2])
-    stacked = np.stack(ends, axis=1)
-    segments = stacked[~np.isnan(stacked[:, :, 0])].reshape(-1, 2, 2)
-    angles = 2.0 * np.pi * np.arange(_RAYS) / _RAYS
-    rays = np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    return np.asarray(_first_hits(segments, rays)[:, None] * rays)
-
-
-def _first_hits(segments: FloatArray, rays: FloatArray) -> FloatArray:
-    """Return the distance (R,) at which each ray from the origin first meets a segment."""
-    across = segments @ np.stack([rays[:, 1], -rays[:, 0]])
-    along = segments @ rays.T
-    crosses = (across[:, 0] < 0.0) != (across[:, 1] < 0.0)
-    share = across[:, 0] / np.where(crosses, across[:, 0] - across[:, 1], np.inf)
-    distance = along[:, 0] + share * (along[:, 1] - along[:, 0])
-    return np.asarray(np.where(crosses & (distance > 0.0), distance, np.inf).min(axis=0))
-
-
-def _area(polygon: FloatArray) -> float:
-    x, y = polygon.T
-    return float(0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
-
-
-def _centroid(polygon: FloatArray) -> FloatArray:
-    following = np.roll(polygon, -1, axis=0)
-    cross = polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]
-    return np.asarray(((polygon + following) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum()))
 
 
 def _tip_point(hand: RiggedHand, line: BoneLine, last_centre: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ Edge = tuple[int, int]
 Triangle = tuple[int, int, int]
 SizeField = Callable[[FloatArray], FloatArray]
 Projection = Callable[[FloatArray], FloatArray]
+Distance = Callable[[FloatArray], FloatArray]
 
 _TOO_LONG = 4.0 / 3.0
 _TOO_SHORT = 4.0 / 5.0
@@ -25,6 +26,9 @@ _TOO_SHORT = 4.0 / 5.0
 # (4 sqrt(3) area / sum of squared edges, 1 for an equilateral triangle).
 _MIN_NORMAL_COSINE = 0.5
 _MIN_SHAPE = 0.25
+# The middle of a new edge keeps within this distance of the smooth surface, metres: an edge across a
+# web would close the space between two fingers.
+_MAX_DEVIATION = 0.002
 # What a rise of the worse face's shape by 1 is worth, in squared valence excess.
 _SHAPE_WEIGHT = 20.0
 
@@ -34,14 +38,18 @@ class PatchMesh:
     A triangle patch that can be edited edge by edge.
 
     Its boundary vertices must be fixed. No edit joins two fixed vertices by an edge, so that there
-    is always a free vertex on the way from one boundary loop to another, as in the webs.
+    is always a free vertex on the way from one boundary loop to another, as in the webs; nor makes
+    it an edge that leaves the smooth surface, to which ``distance`` measures.
     """
 
-    def __init__(self, vertices: FloatArray, faces: IntArray, fixed: set[int]) -> None:
+    def __init__(
+        self, vertices: FloatArray, faces: IntArray, fixed: set[int], distance: Distance
+    ) -> None:
         self.points: dict[int, FloatArray] = dict(enumerate(np.asarray(vertices, dtype=float)))
         self.triangles: dict[int, Triangle] = {}
         self.fans: dict[int, set[int]] = {vertex: set() for vertex in self.points}
         self.fixed = set(fixed)
+        self._distance = distance
         for a, b, c in faces.tolist():
             self._add((a, b, c))
         self._next_vertex = len(self.points)
@@ -99,6 +107,9 @@ class PatchMesh:
         moved = (self.fans[kept] | self.fans[gone]) - shared
         if not all(self._stays_sound(face, {kept: place, gone: place}) for face in moved):
             return False
+        ring = (self.neighbours(kept) | self.neighbours(gone)) - {kept, gone}
+        if not self._near_surface([0.5 * (place + self.points[v]) for v in sorted(ring)]):
+            return False
         self.points[kept] = place
         for face in shared:
             self._remove(face)
@@ -120,6 +131,8 @@ class PatchMesh:
             return False
         new = (_replaced(first, edge[0], d), _replaced(second, edge[1], c))
         if self._flip_gain(edge, (c, d), new) <= 0.0:
+            return False
+        if not self._near_surface([0.5 * (self.points[c] + self.points[d])]):
             return False
         for face in shared:
             self._remove(face)
@@ -161,6 +174,9 @@ class PatchMesh:
                 excess = len(self.fans[vertex]) - 6
                 change += excess**2 - (excess + delta) ** 2
         return change + _SHAPE_WEIGHT * (shape_after - shape_before)
+
+    def _near_surface(self, points: list[FloatArray]) -> bool:
+        return bool((self._distance(np.stack(points)) <= _MAX_DEVIATION).all())
 
     def _shape(self, triangle: Triangle) -> float:
         return _triangle_shape(*(self.points[v] for v in triangle))

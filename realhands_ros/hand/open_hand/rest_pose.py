@@ -22,7 +22,7 @@ WRIST_POSITION = np.array([0.0957, 0.0064, 0.0062])
 
 # Scale of the source along x, y, z (length, thickness, breadth) that gives the average adult hand
 # (docs/hand_shape.md).
-ADULT_SCALE = np.array([0.98, 1.01, 1.023])
+ADULT_SCALE = np.array([0.98, 1.01, 1.03])
 
 # The source's fingers are slender for an adult average. Their girth grows by this part, and by some
 # more at the PIP and DIP joints, where fingers are widest.
