@@ -33,3 +33,7 @@ class DatasetError(RealhandsError):
 
 class ConfigError(RealhandsError):
     """A parameter or command-line option has a value outside its range."""
+
+
+class WeightsError(RealhandsError):
+    """A file of network weights is missing, damaged, or belongs to another network."""

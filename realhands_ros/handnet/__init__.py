@@ -1,0 +1,1 @@
+"""The network: image and keypoints in; hand parameters, camera and silhouette out."""

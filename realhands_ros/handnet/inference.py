@@ -1,0 +1,212 @@
+"""
+The network made ready to run: one graph from crops and keypoints to plain arrays.
+
+Three backends compute the same graph; benchmarks/handnet.py measures them. ``torch`` always works;
+``compile`` needs a C++ compiler and a minute at the start; ``openvino`` is the fastest on CPUs.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.handnet.inputs import network_input
+from realhands_ros.handnet.network import HandNet, HandNetInput
+
+FloatArray = NDArray[np.float32]
+
+Backend = Literal['auto', 'torch', 'compile', 'openvino']
+
+INPUT_NAMES = ('image', 'keypoints_px', 'world', 'half_angle')
+
+
+class Prediction(NamedTuple):
+    """
+    What the network says about B crops (of right hands, or mirrored left ones).
+
+    ``root`` (B, 3, 3): rotation of the hand in the crop's axes; ``fingers_aa`` (B, 45);
+    ``shape`` (B, 10); ``scale`` (B,) and ``centre`` (B, 2): the camera, as regressor.WeakCamera has
+    it; ``base`` (B, C): features for the stereo weights; ``silhouette`` (B, S, S) in 0..1.
+    """
+
+    root: FloatArray
+    fingers_aa: FloatArray
+    shape: FloatArray
+    scale: FloatArray
+    centre: FloatArray
+    base: FloatArray
+    silhouette: FloatArray
+
+
+class InferenceGraph(nn.Module):
+    """The network with its input stage in front, as one traceable module."""
+
+    def __init__(self, network: HandNet, dtype: torch.dtype = torch.float32) -> None:
+        """
+        Copy a network and fold its batch normalisation into the convolutions before it.
+
+        ``dtype`` is that of the convolutions; the regressor always computes in float32.
+        """
+        super().__init__()
+        self.network = fold_batch_norm(network).to(dtype)
+        self.network.regressor.float()
+        self._dtype = dtype
+
+    def forward(
+        self,
+        image: torch.Tensor,
+        keypoints_px: torch.Tensor,
+        world: torch.Tensor,
+        half_angle: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        """
+        Return the fields of Prediction.
+
+        ``image`` (B, S, S, 3): RGB, 0..255, any type. ``keypoints_px`` (B, 21, 2) float32: pixels
+        of the crop, NaN where unknown. ``world`` (B, 21, 3), ``half_angle`` (B,): see
+        inputs.network_input.
+        """
+        chw = image.to(torch.float32).permute(0, 3, 1, 2) / 255.0
+        inputs = network_input(self.network.config, chw, keypoints_px, world, half_angle)
+        regression, logits = self.network(HandNetInput(*(x.to(self._dtype) for x in inputs)))
+        assert logits is not None
+        return (
+            regression.rotations.root,
+            regression.rotations.fingers_aa,
+            regression.shape,
+            regression.camera.scale,
+            regression.camera.centre,
+            regression.base,
+            torch.sigmoid(logits[:, 0].float()),
+        )
+
+
+class Predictor:
+    """Runs an InferenceGraph on arrays."""
+
+    def __init__(
+        self,
+        network: HandNet,
+        *,
+        backend: Backend = 'auto',
+        device: str = 'cpu',
+        threads: int | None = None,
+    ) -> None:
+        """
+        Prepare a network; ``auto`` is openvino on a CPU where it is installed, else torch.
+
+        ``threads`` limits the backend's own threads (None: all cores); for torch that is the
+        caller's ``torch.set_num_threads``. Raises ConfigError for a backend that is not there.
+        """
+        self.config = network.config
+        self.backend = _choose(backend, device)
+        if self.backend == 'openvino':
+            self._run = _openvino_runner(InferenceGraph(network).eval(), threads)
+        else:
+            dtype = torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
+            graph = InferenceGraph(network, dtype).eval()
+            self._run = _torch_runner(graph, device, compiled=self.backend == 'compile')
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        keypoints_px: FloatArray,
+        world: FloatArray,
+        half_angle: FloatArray,
+    ) -> Prediction:
+        """Look at B crops; arguments as InferenceGraph.forward has them, floats as float32."""
+        return self._run(image, keypoints_px, world, half_angle)
+
+
+def fold_batch_norm(network: HandNet) -> HandNet:
+    """Return a copy in evaluation mode whose convolutions contain their batch normalisation."""
+    folded = copy.deepcopy(network).eval()
+    for module in list(folded.modules()):
+        if not isinstance(module, nn.Sequential):
+            continue
+        for i in range(len(module) - 1):
+            first, second = module[i], module[i + 1]
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    return folded
+
+
+def example_arguments(graph: InferenceGraph, batch: int) -> tuple[torch.Tensor, ...]:
+    """Return arguments of the right shapes for tracing."""
+    size = graph.network.config.input_size
+    keypoints = torch.rand(batch, 21, 2) * size
+    return (
+        torch.zeros(batch, size, size, 3, dtype=torch.uint8),
+        keypoints,
+        0.1 * torch.rand(batch, 21, 3),
+        torch.full((batch,), 0.3),
+    )
+
+
+_Runner = Callable[[NDArray[np.uint8], FloatArray, FloatArray, FloatArray], Prediction]
+
+
+def _choose(backend: Backend, device: str) -> Backend:
+    has_openvino = importlib.util.find_spec('openvino') is not None
+    if backend == 'auto':
+        return 'openvino' if has_openvino and device == 'cpu' else 'torch'
+    if backend == 'openvino' and not has_openvino:
+        message = "OpenVINO is not installed: `pip install openvino`, or use the backend 'torch'"
+        raise ConfigError(message)
+    if backend not in ('torch', 'compile', 'openvino'):
+        message = f'unknown backend {backend!r}; use auto, torch, compile or openvino'
+        raise ConfigError(message)
+    return backend
+
+
+def _torch_runner(graph: InferenceGraph, device: str, *, compiled: bool) -> _Runner:
+    graph = graph.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run: Callable[..., tuple[torch.Tensor, ...]] = torch.compile(graph) if compiled else graph
+
+    @torch.inference_mode()
+    def predict(*arrays: NDArray[Any]) -> Prediction:
+        arguments = [torch.as_tensor(array, device=device) for array in arrays]
+        return Prediction(*(output.cpu().numpy() for output in run(*arguments)))
+
+    return predict
+
+
+def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
+    import openvino
+
+    model = openvino.convert_model(graph, example_input=example_arguments(graph, 2))
+    size = graph.network.config.input_size
+    shapes = ([-1, size, size, 3], [-1, 21, 2], [-1, 21, 3], [-1])
+    model.reshape({model.input(i): shape for i, shape in enumerate(shapes)})
+    options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY'}
+    if threads is not None:
+        options['INFERENCE_NUM_THREADS'] = threads
+    request = openvino.compile_model(model, 'CPU', options).create_infer_request()
+
+    def predict(*arrays: NDArray[Any]) -> Prediction:
+        request.infer(arrays)
+        count = len(Prediction._fields)
+        return Prediction(*(request.get_output_tensor(i).data.copy() for i in range(count)))
+
+    return predict
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """Return whether a device multiplies bfloat16 faster than float32."""
+    if torch.device(device).type == 'cuda':
+        return torch.cuda.is_bf16_supported()
+    try:
+        flags = Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
+    return 'avx512_bf16' in flags or 'amx_bf16' in flags

@@ -1,0 +1,312 @@
+"""The network as a stage of the pipeline: observations of hands to metric meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from realhands_ros.errors import ConfigError, ImageError
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.mirror import mirror_axis_angle
+from realhands_ros.geometry.rotations import matrix_to_axis_angle
+from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
+from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.hand.topology import NUM_SHAPE, Handedness
+from realhands_ros.hand.uv_atlas import load_uv_atlas
+from realhands_ros.handnet.inference import Backend, Prediction, Predictor
+from realhands_ros.handnet.placement import (
+    CropCamera,
+    place_by_cameras,
+    place_by_keypoints,
+    regressed_camera,
+)
+from realhands_ros.handnet.pose_representation import HandRotations
+from realhands_ros.handnet.posing import REFERENCE_KEYPOINT
+from realhands_ros.handnet.stereo import POSE_BLENDS, PoseBlend
+from realhands_ros.handnet.view_input import ViewInput, silhouette_in_crop, view_input
+from realhands_ros.handnet.weights import load_weights, shape_basis_key
+from realhands_ros.resources import resource_path
+
+FloatArray = NDArray[np.float64]
+
+DEFAULT_WEIGHTS = 'models/handnet_light.safetensors'
+
+# A mesh whose keypoints lie this far (share of the keypoints' box) from the detected ones is not
+# the hand that was detected.
+_DOUBTFUL_ERROR = 0.12
+# A hand with more than this share of its vertices outside an image is cut off by it.
+_TRUNCATED_SHARE = 0.03
+
+
+@dataclass(frozen=True)
+class HandNetStageConfig:
+    """
+    How the stage runs.
+
+    ``weights``: a safetensors file (None: the shipped light network). ``model_folder``: the hand
+    model (None: the open hand). ``pose_blend``: fusion of two views, the paper's ``linear`` one or
+    a mean on SO(3). ``placement``: where the hand is, by the network's ``camera`` (eq. 7) or by
+    the ``keypoints``. ``backend``, ``device`` and ``threads`` as Predictor has them.
+    """
+
+    weights: Path | None = None
+    model_folder: Path | None = None
+    pose_blend: PoseBlend = 'rotation'
+    placement: Literal['camera', 'keypoints'] = 'keypoints'
+    backend: Backend = 'auto'
+    device: str = 'cpu'
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the choices."""
+        if self.pose_blend not in POSE_BLENDS or self.placement not in ('camera', 'keypoints'):
+            message = (
+                f'pose_blend is {self.pose_blend!r} (linear or rotation) and placement is '
+                f'{self.placement!r} (camera or keypoints)'
+            )
+            raise ConfigError(message)
+
+
+class RejectedHand(NamedTuple):
+    """An observation that gave no mesh, and why, in words."""
+
+    id: str
+    reason: str
+
+
+class HandNetResult(NamedTuple):
+    """The meshes of one frame, in the order of their observations, and what was rejected."""
+
+    meshes: tuple[HandMesh, ...]
+    rejected: tuple[RejectedHand, ...]
+
+
+@dataclass
+class _Seen:
+    """A hand's usable views: which of the observation's views they are, and their inputs."""
+
+    observation: HandObservation
+    numbers: list[int] = field(default_factory=list)
+    views: list[ViewInput] = field(default_factory=list)
+
+
+class HandNetStage:
+    """Turns the hands of one frame into meshes, all crops in one batch."""
+
+    def __init__(self, config: HandNetStageConfig | None = None) -> None:
+        """
+        Load weights and hand model.
+
+        Raises WeightsError, ModelFileError or ConfigError when they cannot be used.
+        """
+        self.config = config or HandNetStageConfig()
+        path = self.config.weights or resource_path(DEFAULT_WEIGHTS)
+        network, self.weights_info = load_weights(path)
+        folder = self.config.model_folder or default_model_folder()
+        sides: tuple[Handedness, ...] = ('left', 'right')
+        self._models = {side: FastHandModel(load_hand_model_data(folder, side)) for side in sides}
+        self._topology_keys = {side: load_uv_atlas(folder, side).key for side in sides}
+        self._predict = Predictor(
+            network,
+            backend=self.config.backend,
+            device=self.config.device,
+            threads=self.config.threads,
+        )
+        self._stereo_weights = network.stereo.float().eval()
+
+    @property
+    def input_size(self) -> int:
+        """Return the side of the network's crop in pixels; crops of that size are used as is."""
+        return self._predict.config.input_size
+
+    @property
+    def crop_margin(self) -> float:
+        """Return the side of a crop relative to the keypoints' box that the weights expect."""
+        return self._predict.config.crop_margin
+
+    @property
+    def shape_carries_over(self) -> bool:
+        """
+        Return whether the weights know this hand model's shape coefficients.
+
+        They do not when they were trained with another model: hands then start with the mean
+        shape, and refinement finds theirs.
+        """
+        own = shape_basis_key(self._models['right'].data)
+        return own == self.weights_info.shape_basis
+
+    def __call__(
+        self, observations: Sequence[HandObservation], cameras: Sequence[PinholeCamera]
+    ) -> HandNetResult:
+        """
+        Reconstruct the hands of one frame; never raises for what is in the images.
+
+        ``cameras`` are those of the whole images, one a view, the left first. A view without a
+        usable crop is left out; a hand without any is rejected.
+        """
+        meshes: list[HandMesh] = []
+        rejected: list[RejectedHand] = []
+        hands = []
+        for observation in observations:
+            seen, reason = self._usable_views(observation, cameras)
+            if seen.views:
+                hands.append(seen)
+            else:
+                rejected.append(RejectedHand(observation.id, reason))
+        if hands:
+            prediction = self._predict_views([view for hand in hands for view in hand.views])
+            start = 0
+            for hand in hands:
+                rows = slice(start, start + len(hand.views))
+                start = rows.stop
+                part = Prediction(*(field[rows] for field in prediction))
+                if all(np.isfinite(field).all() for field in part):
+                    meshes.append(self._mesh(hand, part))
+                else:
+                    reason = 'the network gave NaN: its weights or the crop are damaged'
+                    rejected.append(RejectedHand(hand.observation.id, reason))
+        return HandNetResult(tuple(meshes), tuple(rejected))
+
+    def _usable_views(
+        self, observation: HandObservation, cameras: Sequence[PinholeCamera]
+    ) -> tuple[_Seen, str]:
+        seen, reason = _Seen(observation), 'it has no view'
+        worlds = (*observation.world_landmarks, None, None)
+        for number, (view, camera) in enumerate(zip(observation.views, cameras, strict=False)):
+            try:
+                prepared = view_input(
+                    view, worlds[number], camera, observation.handedness, self.input_size
+                )
+            except ImageError as error:
+                reason = str(error)
+                continue
+            seen.numbers.append(number)
+            seen.views.append(prepared)
+        return seen, reason
+
+    def _predict_views(self, views: Sequence[ViewInput]) -> Prediction:
+        return self._predict(
+            np.stack([view.image for view in views]),
+            np.stack([view.keypoints for view in views]).astype(np.float32),
+            np.stack([view.world for view in views]).astype(np.float32),
+            np.array([view.view.half_angle for view in views], dtype=np.float32),
+        )
+
+    def _mesh(self, hand: _Seen, prediction: Prediction) -> HandMesh:
+        side = hand.observation.handedness
+        pose = self._fused_pose(hand, prediction)
+        shape = prediction.shape.mean(axis=0).astype(np.float64)
+        if not self.shape_carries_over:
+            shape = np.zeros(NUM_SHAPE)
+        posed = self._models[side].forward(pose, shape)
+        points = posed.keypoints.astype(np.float64)
+        cameras = [
+            regressed_camera(view, float(scale), centre.astype(np.float64))
+            for view, scale, centre in zip(
+                hand.views, prediction.scale, prediction.centre, strict=True
+            )
+        ]
+        translation = place_by_cameras(hand.views, cameras) - points[REFERENCE_KEYPOINT]
+        if self.config.placement == 'keypoints':
+            translation = place_by_keypoints(hand.views, points, translation)
+        mesh = HandMesh(
+            id=hand.observation.id,
+            handedness=side,
+            vertices_cam=posed.vertices + translation.astype(np.float32),
+            keypoints_cam=posed.keypoints + translation.astype(np.float32),
+            pose_aa=pose,
+            translation=translation,
+            topology_key=self._topology_keys[side],
+            shape=shape,
+            keypoint_scores=_best_scores(hand.observation),
+            handedness_score=hand.observation.handedness_score,
+            score=hand.observation.score,
+            stage=MeshStage.REGRESSED,
+            views=_with_network_output(hand, prediction, cameras),
+        )
+        return _judged(mesh, hand.views)
+
+    def _fused_pose(self, hand: _Seen, prediction: Prediction) -> FloatArray:
+        """Return the pose (48,) in the rig's frame, both views blended."""
+        roots = [
+            view.root_to_rig(root.astype(np.float64))
+            for view, root in zip(hand.views, prediction.root, strict=True)
+        ]
+        root, fingers = roots[0], prediction.fingers_aa[0].astype(np.float64)
+        if len(hand.views) == 2:
+            left, right = (
+                HandRotations(
+                    torch.tensor(roots[i][None], dtype=torch.float32),
+                    torch.tensor(prediction.fingers_aa[i : i + 1]),
+                )
+                for i in range(2)
+            )
+            with torch.inference_mode():
+                base = torch.tensor(prediction.base)
+                weight = self._stereo_weights(base[:1], base[1:])
+                blended = POSE_BLENDS[self.config.pose_blend](left, right, weight)
+            root = blended.root[0].double().numpy()
+            fingers = blended.fingers_aa[0].double().numpy()
+        if hand.observation.handedness == 'left':
+            fingers = mirror_axis_angle(fingers)
+        return np.concatenate([matrix_to_axis_angle(root), fingers])
+
+
+def _with_network_output(
+    hand: _Seen, prediction: Prediction, cameras: Sequence[CropCamera]
+) -> tuple[HandView, ...]:
+    """Return the observation's views with silhouettes and cameras where the network saw them."""
+    views = list(hand.observation.views)
+    side = hand.observation.handedness
+    for row, number in enumerate(hand.numbers):
+        view, camera = views[number], cameras[row]
+        assert view.crop is not None
+        scale, (x, y) = camera.scale, camera.centre
+        views[number] = replace(
+            view,
+            silhouette=silhouette_in_crop(prediction.silhouette[row], side, view.crop.shape[0]),
+            weak_camera=np.array([scale, x / scale, y / scale]),
+        )
+    return tuple(views)
+
+
+def _best_scores(observation: HandObservation) -> FloatArray:
+    scores = [np.nan_to_num(view.keypoint_scores) for view in observation.views]
+    best: FloatArray = np.max(scores, axis=0)
+    return best
+
+
+def _judged(mesh: HandMesh, views: Sequence[ViewInput]) -> HandMesh:
+    """Return the mesh with its quality flags and reprojection error."""
+    flags = MeshFlag.STEREO if len(views) == 2 else MeshFlag.SCALE_PRIOR
+    errors = []
+    for view in views:
+        known = view.weights > 0
+        if known.any():
+            projected = view.camera.project(mesh.keypoints_cam[known])
+            seen = view.keypoints_px[known]
+            error = np.linalg.norm(projected - seen, axis=1).mean()
+            errors.append(float(error))
+            if error > _DOUBTFUL_ERROR * max(float(np.ptp(seen, axis=0).max()), 1.0):
+                flags |= MeshFlag.LOW_CONFIDENCE
+        if _share_outside(view.camera, mesh.vertices_cam) > _TRUNCATED_SHARE:
+            flags |= MeshFlag.TRUNCATED
+    if not errors:
+        flags |= MeshFlag.LOW_CONFIDENCE
+    error_px = float(np.mean(errors)) if errors else float('nan')
+    return replace(mesh, flags=flags, reprojection_error_px=error_px)
+
+
+def _share_outside(camera: PinholeCamera, vertices: NDArray[np.floating]) -> float:
+    in_front = camera.to_camera(vertices)[:, 2] > 0
+    pixels = camera.project(vertices[in_front])
+    inside = ((pixels > -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(1)
+    return 1.0 - float(inside.sum()) / len(vertices)

@@ -1,0 +1,169 @@
+"""
+Weight files: safetensors with the network's configuration, its making and a checksum inside.
+
+Matrices and kernels are stored as float16, vectors (biases, batch statistics) as float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from realhands_ros.errors import ConfigError, WeightsError
+from realhands_ros.hand.model_file import HandModelData
+from realhands_ros.handnet.config import HandNetConfig
+from realhands_ros.handnet.network import HandNet
+
+_FORMAT = 'realhands handnet 1'
+_REMEDY = 'restore the file (git checkout) or train new weights with `realhands train`'
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """
+    What a weight file says about itself.
+
+    ``shape_basis`` is the key of the hand model whose shape coefficients the network regresses
+    (see shape_basis_key). ``making`` are free facts for the model card, such as the data and the
+    number of samples seen.
+    """
+
+    config: HandNetConfig
+    shape_basis: str
+    making: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shape_basis_key(data: HandModelData) -> str:
+    """Return a short key of a hand model's mean shape and shape directions, for both hands."""
+    # The left hand's are the right's with x negated.
+    mean = data.v_template[..., None]
+    rounded = np.round(np.abs(np.concatenate([mean, data.shapedirs], axis=2)), 6)
+    return hashlib.sha256(rounded.astype('<f8').tobytes()).hexdigest()[:16]
+
+
+def save_weights(path: Path | str, network: HandNet, info: WeightsInfo) -> None:
+    """Write a network's weights; the file appears whole or not at all."""
+    tensors = {
+        name: _stored(tensor.detach().cpu())
+        for name, tensor in network.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
+    metadata = {
+        'format': _FORMAT,
+        'config': json.dumps(info.config.as_dict()),
+        'shape_basis': info.shape_basis,
+        'making': json.dumps(dict(info.making)),
+        'checksum': _checksum(tensors),
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_weights(
+    path: Path | str, *, config: HandNetConfig | None = None
+) -> tuple[HandNet, WeightsInfo]:
+    """
+    Read a weight file and build its network, in evaluation mode.
+
+    With ``config`` the file must hold weights of just that network. Raises WeightsError when it is
+    missing, damaged, of another kind or of another size.
+    """
+    path = Path(path)
+    tensors, metadata = _read(path)
+    info = _read_info(path, metadata)
+    if config is not None and config != info.config:
+        message = (
+            f'{path} holds weights of the network {_difference(info.config, config)}; name weights '
+            'of the size you want, or leave the size to the file'
+        )
+        raise WeightsError(message)
+    if _checksum(tensors) != metadata.get('checksum'):
+        message = f'the checksum of {path} is wrong: its weights were altered; {_REMEDY}'
+        raise WeightsError(message)
+    network = HandNet(info.config)
+    _fill(network, tensors, path)
+    return network.eval(), info
+
+
+def _stored(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.to(torch.float16 if tensor.ndim >= 2 else torch.float32).contiguous()
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    if not path.is_file():
+        message = f'there are no network weights at {path}; {_REMEDY}'
+        raise WeightsError(message)
+    try:
+        with safe_open(path, framework='pt') as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        message = f'{path} cannot be read as safetensors ({error}): it is damaged; {_REMEDY}'
+        raise WeightsError(message) from error
+
+
+def _read_info(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
+    if metadata.get('format') != _FORMAT:
+        message = (
+            f'{path} has the format {metadata.get("format")!r}, not {_FORMAT!r}: it holds no '
+            'weights of this network; export it again with `realhands train`'
+        )
+        raise WeightsError(message)
+    try:
+        config = HandNetConfig.from_dict(json.loads(metadata['config']))
+        return WeightsInfo(config, metadata['shape_basis'], json.loads(metadata['making']))
+    except (KeyError, ValueError, TypeError, ConfigError) as error:
+        message = f'{path} does not describe its network ({error}): it is damaged; {_REMEDY}'
+        raise WeightsError(message) from error
+
+
+def _fill(network: HandNet, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    state = network.state_dict()
+    expected = {n: t.shape for n, t in state.items() if not n.endswith('num_batches_tracked')}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    wrong = sorted(name for name in expected.keys() | found if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        message = (
+            f'{path} does not fit its own configuration: {len(wrong)} tensors differ, the first is '
+            f'{name}, expected {_size(expected.get(name))}, found {_size(found.get(name))}; {_REMEDY}'
+        )
+        raise WeightsError(message)
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        message = f'{path} holds NaN or infinity in {broken[0]}: the training diverged; {_REMEDY}'
+        raise WeightsError(message)
+    network.load_state_dict({**state, **{n: t.float() for n, t in tensors.items()}})
+
+
+def _size(shape: torch.Size | None) -> str:
+    return 'none' if shape is None else str(tuple(shape))
+
+
+def _difference(found: HandNetConfig, wanted: HandNetConfig) -> str:
+    wanted_values = wanted.as_dict()
+    parts = [
+        f'{name}={value!r} (wanted {wanted_values[name]!r})'
+        for name, value in found.as_dict().items()
+        if value != wanted_values[name]
+    ]
+    return ', '.join(parts)

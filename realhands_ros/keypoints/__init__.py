@@ -1,0 +1,1 @@
+"""21 landmarks of a hand in an image: heatmaps, detection, tracking, two-view association."""

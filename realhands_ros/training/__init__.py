@@ -1,0 +1,1 @@
+"""Training of the network: data, augmentation, losses, stages and the loop."""
