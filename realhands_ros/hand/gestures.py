@@ -61,37 +61,37 @@ _TABLE = {
         _Finger(26, 3, 32, 16), _Finger(28, 6, 32, 16),
     ),
     'fist': _Gesture(
-        _Thumb(14, 28, -18, 42, 45),
-        _Finger(67, -1, 106, 68), _Finger(72, 1, 105, 68),
+        _Thumb(14, 30, -19, 44, 47),
+        _Finger(65, 2, 110, 69), _Finger(76, 1, 104, 68),
         _Finger(72, -1, 106, 66), _Finger(73, -1, 106, 64),
     ),
     'point': _Gesture(
-        _Thumb(23, 12, 0, 35, 41),
+        _Thumb(24, 13, 0, 36, 44),
         _Finger(2, 2, 4, 2), _Finger(72, 1, 105, 68),
         _Finger(72, -1, 106, 66), _Finger(73, -1, 106, 64),
     ),
     'thumb_up': _Gesture(
         _Thumb(-10, -12, 0, -4, -8),
-        _Finger(67, -1, 106, 68), _Finger(72, 1, 105, 68),
+        _Finger(67, 2, 106, 68), _Finger(72, 1, 105, 68),
         _Finger(72, -1, 106, 66), _Finger(73, -1, 106, 64),
     ),
     'pinch': _Gesture(
-        _Thumb(22, 18, 7, 17, 15),
-        _Finger(51, 3, 50, 23), _Finger(50, 0, 50, 28),
+        _Thumb(23, 18, 6, 17, 14),
+        _Finger(50, 4, 49, 22), _Finger(50, 0, 50, 28),
         _Finger(54, 0, 54, 30), _Finger(56, 0, 54, 30),
     ),
     'ok': _Gesture(
-        _Thumb(21, 18, 6, 19, 16),
-        _Finger(50, 2, 51, 25), _Finger(14, 4, 14, 6),
+        _Thumb(22, 17, 5, 19, 15),
+        _Finger(49, 3, 50, 24), _Finger(14, 4, 14, 6),
         _Finger(4, -4, 8, 4), _Finger(0, -10, 4, 2),
     ),
     'tripod': _Gesture(
-        _Thumb(28, 20, 6, 12, 12),
-        _Finger(54, 0, 47, 21), _Finger(54, 4, 46, 26),
+        _Thumb(29, 20, 5, 12, 11),
+        _Finger(53, 1, 45, 20), _Finger(53, 4, 45, 26),
         _Finger(66, 2, 74, 44), _Finger(72, 2, 76, 46),
     ),
     'victory': _Gesture(
-        _Thumb(39, 17, 2, 36, 37),
+        _Thumb(42, 17, 2, 35, 35),
         _Finger(2, 10, 4, 2), _Finger(2, -8, 4, 2),
         _Finger(72, -1, 106, 66), _Finger(73, -1, 106, 64),
     ),
@@ -112,7 +112,7 @@ _TABLE = {
     ),
     'call': _Gesture(
         _Thumb(-12, 2, 0, -4, -8),
-        _Finger(67, -1, 106, 68), _Finger(72, 1, 105, 68),
+        _Finger(67, 2, 106, 68), _Finger(72, 1, 105, 68),
         _Finger(72, -1, 106, 66), _Finger(4, -14, 4, 2),
     ),
     'wave': _Gesture(
@@ -139,7 +139,7 @@ _TABLE = {
     ),
     'key_pinch': _Gesture(
         _Thumb(14, -4, -6, 24, 20),
-        _Finger(56, -2, 62, 36), _Finger(62, 1, 72, 44),
+        _Finger(56, 1, 62, 36), _Finger(62, 1, 72, 44),
         _Finger(66, 0, 76, 46), _Finger(68, -1, 74, 46),
     ),
 }  # fmt: skip

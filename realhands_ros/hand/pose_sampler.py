@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float64]
 
 # Capsule overlap up to which a draw is kept: flesh gives way, and a capsule is rounder than a
 # finger.
-MAX_OVERLAP_M = 0.003
+MAX_OVERLAP_M = 0.0025
 
 STATISTICS_DRAWS = 20000
 STATISTICS_SEED = 3
