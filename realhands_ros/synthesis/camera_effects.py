@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Automatic exposure aims at this mean of the linear image.
 _MIDDLE_GREY = 0.20
+# ... and at most at this level of the brightest parts.
+_HIGHLIGHT = 0.6
 _CURVE_STEPS = 4096
 
 
@@ -38,13 +40,13 @@ def sample_effects(
     return CameraEffects(
         exposure=exposure,
         white_balance=balance,
-        blur_sigma=rng.uniform(0.35, 0.8),
+        blur_sigma=rng.uniform(0.45, 0.95),
         motion_px=motion,
         shake_px=shake,
         vignetting=rng.uniform(0, 0.25),
-        shot_noise=0.006 + 0.03 * gain,
-        read_noise=0.0008 + 0.006 * gain,
-        sharpening=rng.uniform(0.0, 0.8),
+        shot_noise=0.004 + 0.02 * gain,
+        read_noise=0.0006 + 0.003 * gain,
+        sharpening=rng.uniform(0.0, 0.6),
         contrast=rng.uniform(0.95, 1.2),
         saturation=rng.uniform(0.85, 1.2),
         jpeg_quality=int(rng.integers(60, 97)) if rng.random() < 0.6 else None,
@@ -58,13 +60,20 @@ def develop(
     """Return the left and right picture, (H, W, 3) uint8 RGB; both share one exposure."""
     exposed = [_expose(view, effects) for view in views]
     # A ZED exposes both sensors by the left image.
-    mean = float((exposed[0] @ _LUMINANCE).mean())
-    gain = _MIDDLE_GREY / max(mean, 1e-6)
+    gain = _automatic_exposure(exposed[0])
     left, right = (
         _develop_one(light * np.float32(gain * effects.exposure[eye]), effects, eye)
         for eye, light in enumerate(exposed)
     )
     return left, right
+
+
+def _automatic_exposure(light: Floats) -> float:
+    """Return the gain that makes the picture middle grey, less where its lights would burn out."""
+    luminance = light[::2, ::2] @ _LUMINANCE
+    by_mean = _MIDDLE_GREY / max(float(luminance.mean()), 1e-6)
+    by_highlights = _HIGHLIGHT / max(float(np.percentile(luminance, 97)), 1e-6)
+    return min(by_mean, by_highlights)
 
 
 def _expose(view: RenderedView, effects: CameraEffects) -> Floats:

@@ -25,9 +25,9 @@ _WRIST_TO_CENTRE_M = 0.08
 
 # Range of the distance to the middle of the hand in metres.
 DISTANCE_RANGE_M: dict[ViewMix, tuple[float, float]] = {
-    'egocentric': (0.24, 0.50),
-    'tabletop': (0.28, 0.55),
-    'frontal': (0.26, 0.60),
+    'egocentric': (0.20, 0.40),
+    'tabletop': (0.22, 0.42),
+    'frontal': (0.20, 0.45),
 }
 
 # Degrees that the camera looks down.
@@ -119,9 +119,7 @@ def beside(
 def _sample_centre(rng: np.random.Generator, view_mix: ViewMix, rig: StereoRig) -> FloatArray:
     """Return a point that both views see well inside their images."""
     near, far = DISTANCE_RANGE_M[view_mix]
-    # A camera with a longer lens is used from farther away.
-    focal_relative = rig.left.intrinsics[0, 0] / (0.4 * rig.left.width)
-    depth = rng.uniform(near, far) * max(1.0, focal_relative) ** 0.8
+    depth = rng.uniform(near, far)
     focal = rig.left.intrinsics[0, 0]
     disparity = focal * rig.baseline / depth
     width, height = rig.left.width, rig.left.height

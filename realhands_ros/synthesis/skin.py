@@ -87,11 +87,11 @@ def sample_skin(rng: np.random.Generator) -> SkinLook:
     return SkinLook(
         tone=tone,
         blood=rng.normal(0, 0.22),
-        carotene=abs(rng.normal(0, 0.5)),
+        carotene=abs(rng.normal(0, 0.25)),
         lightness=rng.normal(0, 0.07),
         palm_contrast=rng.uniform(0.5, 1.0),
         blotches=rng.uniform(0.3, 1.0),
-        freckles=rng.uniform(0, 1) * (rng.random() < 0.3) * (1 - tone),
+        freckles=rng.uniform(0, 0.7) * (rng.random() < 0.2) * (1 - tone),
         veins=rng.beta(1.2, 2.5) * (0.4 + 0.6 * age),
         creases=rng.uniform(0.5, 1.1),
         wrinkles=0.35 + 0.65 * age + rng.normal(0, 0.1),

@@ -28,6 +28,8 @@ _COSINE_LOBE = (1.0, 2.0 / 3.0, 0.25)
 _WRAP = (0.20, 0.08, 0.05)
 _SMOOTHING = (0.70, 0.40, 0.25)
 _SHADOW_EXPONENT = (0.70, 0.98, 1.05)
+# What a rough surface keeps of its reflectance at grazing angles.
+_GRAZING = 0.4
 
 
 def shade(
@@ -109,6 +111,6 @@ def _ambient_specular(
     mirrored = functional.normalize(2 * n_v * surface.normal - to_viewer, dim=1)
     damping = torch.tensor([0.8**band for band in BANDS], device=environment.device)
     light = (sh_basis(mirrored) @ (environment * damping[:, None])).clamp(min=0)
-    grazing = torch.maximum(1 - surface.roughness, surface.specular)
-    fresnel = surface.specular + (grazing - surface.specular) * (1 - n_v) ** 5
+    grazing = _GRAZING * torch.maximum(1 - surface.roughness, surface.specular)
+    fresnel = surface.specular + (grazing - surface.specular).clamp(min=0) * (1 - n_v) ** 5
     return light * fresnel * surface.visibility**2
