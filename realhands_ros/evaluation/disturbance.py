@@ -24,7 +24,7 @@ from realhands_ros.hand.skeleton import HandSkeleton
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.float32]
 
-MaskDisturbance = Literal['eroded', 'dilated', 'holes', 'arm', 'all']
+MaskDisturbance = Literal['eroded', 'dilated', 'holes', 'arm', 'unsure', 'all']
 
 # Relative size of the noise in flexion, abduction and twist of a finger joint: a network errs most
 # where the hand moves most.
@@ -116,23 +116,28 @@ def disturb_mask(
     """
     Return a mask (H, W) in [0, 1] as a segmentation network would give for the true ``mask``.
 
-    ``eroded`` and ``dilated`` by 1 % to 2 % of the mask's side; ``holes``: up to five, round,
+    ``eroded`` and ``dilated`` by 0.4 % to 1.2 % of the image's side; ``holes``: up to five, round,
     inside or at the border; ``arm``: a stripe of it beyond ``wrist_px`` (2,), away from the hand's
-    middle; ``all``: holes and arm, then eroded or dilated. All are blurred a little.
+    middle; ``unsure``: holes and arm, of probabilities between 0.35 and 0.65; ``all``: holes and
+    arm, then eroded or dilated. All are blurred a little.
     """
     disturbed = (mask > 0.5).astype(np.uint8)
-    if kind in ('holes', 'all'):
+    if kind in ('holes', 'unsure', 'all'):
         _punch_holes(rng, disturbed)
-    if kind in ('arm', 'all'):
+    if kind in ('arm', 'unsure', 'all'):
         _add_arm(rng, disturbed, wrist_px)
     if kind == 'all':
         kind = 'eroded' if rng.random() < 0.5 else 'dilated'
     if kind in ('eroded', 'dilated'):
-        radius = max(1, round(rng.uniform(0.01, 0.02) * max(mask.shape)))
+        radius = max(1, round(rng.uniform(0.004, 0.012) * max(mask.shape)))
         element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
         operation = cv2.erode if kind == 'eroded' else cv2.dilate
         disturbed = np.asarray(operation(disturbed, element), dtype=np.uint8)
-    blurred = cv2.GaussianBlur(disturbed.astype(np.float32), (0, 0), 1.0)
+    probability = disturbed.astype(np.float32)
+    if kind == 'unsure':
+        wrong = probability != (mask > 0.5)
+        probability[wrong] = 0.5 + rng.uniform(0.05, 0.15) * (2.0 * probability[wrong] - 1.0)
+    blurred = cv2.GaussianBlur(probability, (0, 0), 1.0)
     return np.asarray(blurred, dtype=np.float32)
 
 

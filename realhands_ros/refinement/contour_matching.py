@@ -42,16 +42,25 @@ class ContourPairs(NamedTuple):
 
 @numba.njit(nogil=True, cache=True, error_model='numpy')
 def match_contours(  # type: ignore[no-untyped-def]
-    face_id, faces, vertices_px, slopes, target_pixels, target_normals, weight, kink, far
+    face_id,
+    faces,
+    vertices_px,
+    slopes,
+    target_pixels,
+    target_normals,
+    confidence,
+    weight,
+    kink,
+    far,
 ):
     """
     Return the pairs of one view, as ContourPairs has them.
 
     ``face_id`` (H, W) is the rendered mesh, ``vertices_px`` (V, 2) its projected vertices, and
     ``slopes`` (V, 2, 3) their movement in pixels a metre; ``target_pixels`` and ``target_normals``
-    are the contour of the target. A pixel's length of contour counts ``weight``; distances below
-    ``kink`` pixels count squared rather than by magnitude, and pairs count less from about ``far``
-    pixels on.
+    are the contour of the target and ``confidence`` (N,) what its points count. A pixel's length
+    of contour counts ``weight``; distances below ``kink`` pixels count squared rather than by
+    magnitude, and pairs count less from about ``far`` pixels on.
     """
     mesh_pixels, mesh_normals = contour_of(face_id != NO_FACE)
     if len(mesh_pixels) == 0 or len(target_pixels) == 0:
@@ -75,7 +84,7 @@ def match_contours(  # type: ignore[no-untyped-def]
         distance = dx * normal[0] + dy * normal[1]
         cosine = mesh_normals[m, 0] * normal[0] + mesh_normals[m, 1] * normal[1]
         falloff = 1.0 / (1.0 + (dx * dx + dy * dy) / (far * far))
-        reliability[i] = falloff * falloff if cosine > _MIN_COSINE else 0.0
+        reliability[i] = confidence[t] * falloff * falloff if cosine > _MIN_COSINE else 0.0
         distances[i] = distance
         # Each of the two directions of pairs counts half.
         weights[i] = 0.5 * _STRIDE * weight * reliability[i] / max(abs(distance), kink)

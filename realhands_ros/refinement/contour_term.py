@@ -14,10 +14,11 @@ import numba
 import numpy as np
 
 from realhands_ros.refinement.contour_matching import ContourPairs, match_contours
-from realhands_ros.refinement.contours import contour_of
+from realhands_ros.refinement.contours import contour_confidence, contour_of
 from realhands_ros.refinement.energy import Energy
-from realhands_ros.refinement.hand_estimate import FloatArray
+from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage
 from realhands_ros.refinement.hand_state import HandState
+from realhands_ros.refinement.mesh_terms import IntArray
 from realhands_ros.refinement.normal_equations import normal_equations
 from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
@@ -34,18 +35,19 @@ class ContourTerm:
 
     def __init__(self, energy: Energy) -> None:
         self._energy = energy
-        self._targets = [contour_of(target > 0.5) for target in energy.views.targets]
+        weigh = energy.config.weigh_by_confidence
+        self._targets = [_target_contour(target, weigh) for target in energy.views.targets]
 
     def pairs(self, state: HandState) -> list[ContourPairs]:
         """Return the pairs of every view."""
         posed, pairs = state.posed, []
         slopes = self._energy.views.jacobian(posed.vertices_px, posed.vertices_depth)
         for view, face_id in enumerate(state.face_ids):
-            pixels, normals = self._targets[view]
+            pixels, normals, confidence = self._targets[view]
             weight, kink, far = self._scales(view)
             matched = match_contours(
                 face_id, self._energy.model.faces, posed.vertices_px[view], slopes[view],
-                pixels, normals, weight, kink, far,
+                pixels, normals, confidence, weight, kink, far,
             )  # fmt: skip
             pairs.append(ContourPairs(*matched))
         return pairs
@@ -72,6 +74,15 @@ class ContourTerm:
         weight = float(self._energy.silhouettes.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
         ndc_per_px = self._energy.views.ndc_per_px
         return weight, _KINK_NDC / ndc_per_px, _FAR_NDC / ndc_per_px
+
+
+def _target_contour(
+    target: FloatImage, weigh_by_confidence: bool
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return pixels (N, 2), normals (N, 2) and confidence (N,) of a target's contour."""
+    pixels, normals = contour_of(target > 0.5)
+    sure = contour_confidence(target, pixels) if weigh_by_confidence else np.ones(len(pixels))
+    return pixels, normals, sure
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})

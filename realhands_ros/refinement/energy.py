@@ -53,17 +53,17 @@ class EnergyConfig:
     normal_consistency: float = 1.0
     laplacian: float = 1.0
     edge_length: float = 0.1
-    keypoints: float = 60.0
-    keypoint_scale: float = 0.15
+    keypoints: float = 20.0
+    keypoint_scale: float = 0.2
     joint_limits: float = 0.2
-    shape_prior: float = 4e-4
-    start_fingers: float = 0.005
+    shape_prior: float = 1e-3
+    start_fingers: float = 0.01
     start_root: float = 0.005
-    start_translation: float = 0.0
+    start_translation: float = 0.05
     last_fingers: float = 0.0
     last_root: float = 0.0
     last_translation: float = 0.0
-    weigh_by_confidence: bool = True
+    weigh_by_confidence: bool = False
     renderer: Renderer = 'auto'
 
 

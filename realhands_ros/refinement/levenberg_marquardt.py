@@ -42,11 +42,11 @@ class LevenbergMarquardtConfig:
     ``tolerance`` of itself.
     """
 
-    keypoint_iterations: int = 4
+    keypoint_iterations: int = 3
     keypoint_scale: float = 0.6
     iterations: int = 3
     offset_iterations: int = 1
-    contour_error_px: float = 1.0
+    contour_error_px: float = 2.0
     damping: float = 1e-3
     damping_factor: float = 10.0
     tolerance: float = 1e-3
