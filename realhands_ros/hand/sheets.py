@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 _HANDS: tuple[Handedness, ...] = ('right', 'left')
 _TILE = 260
 _EXTENT_M = 0.235
+_EXTENT_OF_EXTREMES_M = 0.31
 _SHEET_POSES = ('open', 'rest', 'point', 'pinch', 'fist', 'thumb_up')
 _SHEET_SHAPES = 3
 _SHEET_SEED = 5
@@ -90,7 +91,8 @@ def shape_sheet(folder: Path | str) -> Image:
                 shape = np.zeros(NUM_SHAPE)
                 shape[direction] = amount
                 text = f'shape {direction}: {amount:+.0f}'
-                row.append(_tile(right, 'open', view, text, shape=shape))
+                extent = _EXTENT_OF_EXTREMES_M
+                row.append(_tile(right, 'open', view, text, shape=shape, extent_m=extent))
         rows.append(row)
     return grid(rows)
 
@@ -142,6 +144,7 @@ def _tile(
     text: str,
     *,
     shape: FloatArray | None = None,
+    extent_m: float = _EXTENT_M,
     vertex_colours: FloatArray | None = None,
     texture: tuple[Image, FloatArray, NDArray[np.int64]] | None = None,
 ) -> Image:
@@ -151,7 +154,7 @@ def _tile(
         poser.handedness,
         view,
         size=_TILE,
-        extent_m=_EXTENT_M,
+        extent_m=extent_m,
         vertex_colours=vertex_colours,
         texture=texture,
     )
