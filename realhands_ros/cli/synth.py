@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from realhands_ros.cli import synth_bag
 from realhands_ros.synthesis.config import DEFAULT_MIX, VIEW_MIXES, SynthesisConfig, parse_mix
 from realhands_ros.synthesis.dataset_writer import write_dataset
 from realhands_ros.synthesis.fast.renderer import FastRenderer
@@ -19,7 +20,7 @@ PAPER_SAMPLES = 15082
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands dataset and sheet."""
+    """Add the subcommands dataset, sheet and bag."""
     commands = parser.add_subparsers(dest='synth_command', metavar='COMMAND', required=True)
     dataset = commands.add_parser('dataset', help='write a dataset; run again to resume')
     dataset.add_argument('out', type=Path, help='folder of the dataset')
@@ -34,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     contact.set_defaults(synth_run=_run_sheet)
     for command in (dataset, contact):
         _add_scene_arguments(command)
+    bag = commands.add_parser('bag', help=synth_bag.SUMMARY)
+    synth_bag.add_arguments(bag)
+    bag.set_defaults(synth_run=synth_bag.run)
 
 
 def run(args: argparse.Namespace) -> int:

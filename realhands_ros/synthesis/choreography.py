@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.motion import (
@@ -23,18 +22,10 @@ from realhands_ros.synthesis.motion import (
     Sway,
     forearm_direction,
 )
+from realhands_ros.synthesis.working_volume import WorkingVolume, body_origin
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
-
-# Depth of the middle of the hand before a camera whose focal length is 0.4 image widths, metres;
-# longer lenses are used from farther away.
-DEPTH_RANGE_M = (0.32, 0.84)
-_WIDE_FOCAL = 0.4
-_WRIST_TO_CENTRE_M = 0.08
-# How far the middle of the hand stays inside the images' edges, and two hands from the middle.
-_MARGIN_M = 0.06
-_APART_M = 0.09
 
 # Top speed of a wrist (m/s), drawn anew for each movement, and of all turns together and of a
 # finger's joint (rad/s).
@@ -43,7 +34,7 @@ _TURN_SPEED = 3.4
 _FINGER_SPEED = 8.0
 
 # A wrist here is below the image with its hand (body frame, metres), for this many seconds.
-_OUT_OF_VIEW_M = np.array([0.30, 0.50, 0.15])
+_OUT_OF_VIEW_M = np.array([0.30, 0.55, 0.30])
 _OUT_OF_VIEW_S: Range = (0.4, 0.8)
 # Gestures between two absences.
 _GESTURES_IN_VIEW = 4
@@ -74,7 +65,7 @@ _NO_HOLD: Range = (0.03, 0.06)
 
 # From one closed hand to another fingers would pass through each other, so every gesture with a
 # closed hand begins with an open one.
-GESTURES: dict[str, tuple[Beat, ...]] = {
+ROUTINES: dict[str, tuple[Beat, ...]] = {
     'rest': (Beat('rest', (-15, 50), (-15, 20)),),
     'point': (
         Beat('rest', (-15, 60), (-20, 10), hold=_NO_HOLD),
@@ -119,30 +110,26 @@ def choreograph(
     Draw the movement of one hand for at least ``duration`` seconds.
 
     A hand that ``has_company`` of the other one keeps to its own side. The hand starts in view,
-    and in every sequence of ``len(GESTURES)`` gestures each occurs once.
+    and in every sequence of ``len(ROUTINES)`` gestures each occurs once.
     """
-    score = _Score(rng, rig, handedness, has_company)
+    score = _Score(rng, WorkingVolume(rig, handedness, has_company=has_company))
     while score.end < duration:
-        for number, name in enumerate(rng.permutation(list(GESTURES))):
+        for number, name in enumerate(rng.permutation(list(ROUTINES))):
             if number == _GESTURES_IN_VIEW:
                 score.leave_view()
-            score.perform(GESTURES[name])
+            score.perform(ROUTINES[name])
         score.leave_view()
-    sway = Sway(_SWAY_HZ, rng.uniform(0, 2 * np.pi, (len(_SWAY_HZ), 6)), _SWAY_AMPLITUDES)
-    return HandMotion(score.poses, sway, handedness, _body_origin(rig))
+    phases = rng.uniform(0, 2 * np.pi, (len(_SWAY_HZ), 6))
+    sway = Sway(_SWAY_HZ, phases, _SWAY_AMPLITUDES)
+    return HandMotion(score.poses, sway, handedness, body_origin(rig))
 
 
 class _Score:
     """The key poses written so far."""
 
-    def __init__(
-        self, rng: np.random.Generator, rig: StereoRig, handedness: Handedness, has_company: bool
-    ) -> None:
+    def __init__(self, rng: np.random.Generator, volume: WorkingVolume) -> None:
         self._rng = rng
-        self._rig = rig
-        self._handedness = handedness
-        self._has_company = has_company
-        self._depths: list[float] = []
+        self._volume = volume
         self.poses: list[KeyPose] = []
 
     @property
@@ -152,19 +139,19 @@ class _Score:
 
     def perform(self, beats: tuple[Beat, ...]) -> None:
         """Move to another place and make a gesture there."""
-        place = self._sample_place()
+        wrist = self._volume.sample_wrist(self._rng)
         for beat in beats:
-            place = place + beat.shift * self._random_direction()
-            angles = [self._rng.uniform(*r) for r in (beat.roll, beat.flexion, beat.deviation)]
-            self._append(
-                _wrist_of(place), np.deg2rad(angles), self._fingers(beat.fingers), beat.hold
-            )
+            wrist = wrist + beat.shift * self._random_direction()
+            turn = [self._rng.uniform(*r) for r in (beat.roll, beat.flexion, beat.deviation)]
+            self._append(wrist, np.deg2rad(turn), self._fingers(beat.fingers), beat.hold)
 
     def leave_view(self) -> None:
         """Go where no camera sees the hand, and stay there for a moment."""
         self._append(_OUT_OF_VIEW_M, np.zeros(3), gesture_angles('rest'), _OUT_OF_VIEW_S)
 
-    def _append(self, wrist: FloatArray, turn: FloatArray, fingers: FloatArray, hold: Range) -> None:
+    def _append(
+        self, wrist: FloatArray, turn: FloatArray, fingers: FloatArray, hold: Range
+    ) -> None:
         arrival = 0.0
         if self.poses:
             speed = self._rng.uniform(*_WRIST_SPEED)
@@ -180,47 +167,6 @@ class _Score:
     def _random_direction(self) -> FloatArray:
         direction = self._rng.normal(size=3)
         return np.asarray(direction / np.linalg.norm(direction))
-
-    def _sample_place(self) -> FloatArray:
-        """Return a place for the middle of the hand that both cameras see, (3,) body frame."""
-        camera = self._rig.left
-        depth = self._next_depth() * max(1.0, camera.intrinsics[0, 0] / (_WIDE_FOCAL * camera.width))
-        corners = np.array([[0, 0, 1], [camera.width - 1, camera.height - 1, 1]])
-        (left, top, _), (right, bottom, _) = corners @ np.linalg.inv(camera.intrinsics).T * depth
-        # The right camera sees as far to its sides, from farther right.
-        low, high = left + self._rig.baseline + _MARGIN_M, right - _MARGIN_M
-        middle = _body_origin(self._rig)[0]
-        if self._has_company and self._handedness == 'right':
-            low = max(low, middle + _APART_M)
-        elif self._has_company:
-            high = min(high, middle - _APART_M)
-        y_reach = max((bottom - top) / 2 - _MARGIN_M, 0.0)
-        place = np.array(
-            [
-                self._rng.uniform(low, max(low, high)),
-                (top + bottom) / 2 + self._rng.uniform(-1, 1) * y_reach,
-                depth,
-            ]
-        )
-        in_body = place - _body_origin(self._rig)
-        return in_body if self._handedness == 'right' else mirror_points(in_body)
-
-    def _next_depth(self) -> float:
-        """Return a depth; any few in a row are spread over the whole range."""
-        if not self._depths:
-            strata = self._rng.permutation(len(GESTURES)) + self._rng.uniform(size=len(GESTURES))
-            near, far = DEPTH_RANGE_M
-            self._depths = list(near + (far - near) * strata / len(GESTURES))
-        return self._depths.pop()
-
-
-def _body_origin(rig: StereoRig) -> FloatArray:
-    """Return the point between the cameras, (3,) in the rig's frame."""
-    return np.asarray((rig.left.centre + rig.right.centre) / 2)
-
-
-def _wrist_of(place: FloatArray) -> FloatArray:
-    return np.asarray(place - _WRIST_TO_CENTRE_M * forearm_direction(place))
 
 
 def _movement_time(

@@ -23,6 +23,7 @@ from scipy.spatial.transform import Rotation
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES
 from realhands_ros.hand.topology import FINGER_NAMES, Handedness
+from realhands_ros.synthesis.forearm import FOREARM_LENGTH_M
 from realhands_ros.synthesis.mesh import unit
 from realhands_ros.synthesis.placement import HandPlacement
 
@@ -31,11 +32,12 @@ FloatArray = NDArray[np.float64]
 # A minimum-jerk movement's top speed is this many times its mean speed.
 PEAK_TO_MEAN_SPEED = 1.875
 
-# The forearm points away from this place beside and behind the camera, body frame, metres.
-_ELBOW_SIDE_M = np.array([0.25, 0.50, -0.25])
+# The forearm points away from the first of these places below the camera, and the upper arm comes
+# from the second; body frame, metres.
+_FOREARM_ORIGIN_M = np.array([0.25, 0.70, -0.10])
+_UPPER_ARM_ORIGIN_M = np.array([0.30, 1.20, -0.20])
 # The back of a hand that is not turned faces up and towards the eyes.
 _DORSAL = unit([0.0, -1.0, -1.0])
-_UP = np.array([0.0, -1.0, 0.0])
 
 # Share of a movement after which each finger starts and stops. Fingers do not move as one, and the
 # thumb leaves a fist first and closes over it last.
@@ -139,7 +141,7 @@ class HandMotion:
 
 def forearm_direction(wrist: FloatArray) -> FloatArray:
     """Return where the forearm points, (3,) unit, of an arm whose wrist is at (3,), body frame."""
-    return unit(wrist - _ELBOW_SIDE_M)
+    return unit(wrist - _FOREARM_ORIGIN_M)
 
 
 def arm_placement(wrist: FloatArray, turn: FloatArray) -> HandPlacement:
@@ -147,13 +149,14 @@ def arm_placement(wrist: FloatArray, turn: FloatArray) -> HandPlacement:
     pointing = forearm_direction(wrist)
     dorsal = unit(_DORSAL - (_DORSAL @ pointing) * pointing)
     dorsal = Rotation.from_rotvec(turn[0] * pointing).apply(dorsal)
+    elbow = wrist - FOREARM_LENGTH_M * pointing
     # The model's right hand has its fingers along -x, its back along +y and its thumb along +z.
     straight = np.stack([-pointing, dorsal, np.cross(-pointing, dorsal)], axis=1)
     return HandPlacement(
         rotation=np.asarray(straight @ Rotation.from_euler('ZY', turn[1:]).as_matrix()),
         wrist=wrist,
         to_elbow=-pointing,
-        to_shoulder=unit(-pointing + 0.5 * _UP),
+        to_shoulder=unit(_UPPER_ARM_ORIGIN_M - elbow),
     )
 
 

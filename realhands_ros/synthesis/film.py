@@ -1,0 +1,161 @@
+"""
+A stereo film of one person's hands in motion: from settings and a seed to the scene of each frame.
+
+The rig stands still in a room. Everything but the movement is drawn once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.geometry.mirror import mirror_axis_angle
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.hand.skeleton import HandSkeleton
+from realhands_ros.hand.topology import NUM_SHAPE, Handedness
+from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
+from realhands_ros.synthesis.backdrop import World, room
+from realhands_ros.synthesis.camera_effects import sample_effects
+from realhands_ros.synthesis.choreography import choreograph
+from realhands_ros.synthesis.generator import SHAPE_RANGE
+from realhands_ros.synthesis.lighting import sample_lighting
+from realhands_ros.synthesis.motion import HandMotion, HandState
+from realhands_ros.synthesis.placement import sample_up
+from realhands_ros.synthesis.rigs import sample_rig
+from realhands_ros.synthesis.scene import CameraEffects, HandTruth, Scene
+from realhands_ros.synthesis.skin import sample_skin
+from realhands_ros.synthesis.working_volume import DEPTH_RANGE_M
+
+FloatArray = NDArray[np.float64]
+
+_HANDS: dict[int, tuple[Handedness, ...]] = {1: ('right',), 2: ('right', 'left')}
+_EXPOSURE_S = (0.004, 0.012)
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """
+    What a film shows.
+
+    ``camera`` and ``resolution`` are names of the tables in rigs; ``hands`` 1 (right) or 2;
+    ``model_folder`` holds the hand model (None: the open hand). Raises ConfigError for a value out
+    of range.
+    """
+
+    seconds: float = 20.0
+    rate: float = 30.0
+    camera: str = 'zed2i'
+    resolution: str = 'VGA'
+    hands: Literal[1, 2] = 1
+    seed: int = 0
+    model_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ('seconds', 'rate'):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                message = f'{name} is {value:g}; it must be above zero'
+                raise ConfigError(message)
+        if self.hands not in _HANDS:
+            message = f'hands is {self.hands}; a film shows 1 or 2'
+            raise ConfigError(message)
+        if self.seed < 0:
+            message = f'seed is {self.seed}; give 0 or more'
+            raise ConfigError(message)
+
+    @property
+    def num_frames(self) -> int:
+        """Return the number of frames, at least one."""
+        return max(1, round(self.seconds * self.rate))
+
+
+@dataclass(frozen=True, eq=False)
+class FilmFrame:
+    """The scene of one frame, and the truth of all its hands, seen or not."""
+
+    scene: Scene
+    hands: tuple[HandTruth, ...]
+
+
+class Film:
+    """The frames of a film; frame ``index`` of the same settings is always the same."""
+
+    def __init__(self, settings: FilmSettings) -> None:
+        """Draw person, room, light and movement; ModelFileError or ConfigError if they lack."""
+        sides = _HANDS[settings.hands]
+        # A stream of its own for each hand: the others do not depend on how long it moves.
+        streams = np.random.SeedSequence(settings.seed).spawn(1 + len(sides))
+        rng, *hand_rngs = (np.random.default_rng(stream) for stream in streams)
+        self._settings = settings
+        self.rig = sample_rig(rng, settings.camera, settings.resolution)
+        self._arms = ArmBuilder(settings.model_folder)
+        folder = settings.model_folder or default_model_folder()
+        self._skeleton = HandSkeleton.from_model(load_hand_model_data(folder, 'right'))
+        up = sample_up(rng, 'egocentric')
+        self._lighting = sample_lighting(rng, up)
+        self._room = room(rng, World.with_up(up))
+        self._skin, self._clothing = sample_skin(rng), sample_clothing(rng)
+        self._shape = rng.uniform(-SHAPE_RANGE, SHAPE_RANGE, NUM_SHAPE)
+        self._girth = rng.uniform(0.88, 1.2)
+        self._exposure_s = rng.uniform(*_EXPOSURE_S)
+        effects = sample_effects(rng, self._lighting, self.rig.left.intrinsics[0, 0])
+        # The camera stands still, and the wrapper delivers what the sensor saw.
+        self._effects = replace(effects, shake_px=np.zeros(2), jpeg_quality=None)
+        self.motions: dict[Handedness, HandMotion] = {
+            side: choreograph(
+                hand_rng, self.rig, side, settings.seconds, has_company=len(sides) > 1
+            )
+            for side, hand_rng in zip(sides, hand_rngs, strict=True)
+        }
+
+    def time(self, index: int) -> float:
+        """Return the time of a frame in seconds after the first."""
+        return index / self._settings.rate
+
+    def frame(self, index: int) -> FilmFrame:
+        """Return frame ``index``."""
+        time = self.time(index)
+        arms = [
+            self._arm(side, motion.at(time), is_main=number == 0)
+            for number, (side, motion) in enumerate(self.motions.items())
+        ]
+        meshes = [mesh for arm in arms for mesh in arm.meshes] + self._room
+        hands = tuple(arm.truth for arm in arms)
+        effects = self._frame_effects(index)
+        scene = Scene(self.rig, tuple(meshes), self._lighting, effects, hands[0], 'egocentric')
+        return FilmFrame(scene, hands)
+
+    def _arm(self, side: Handedness, state: HandState, *, is_main: bool) -> Arm:
+        finger_pose = self._skeleton.pose_from_angles(state.fingers)
+        if side == 'left':
+            finger_pose = mirror_axis_angle(finger_pose)
+        return self._arms.build(
+            state.placement,
+            side,
+            finger_pose,
+            self._shape,
+            self._skin,
+            self._clothing,
+            girth=self._girth,
+            pixel_m=DEPTH_RANGE_M[0] / self.rig.left.intrinsics[0, 0],
+            is_main=is_main,
+        )
+
+    def _frame_effects(self, index: int) -> CameraEffects:
+        rng = np.random.default_rng([self._settings.seed, index])
+        paths = [self._path_px(motion, self.time(index)) for motion in self.motions.values()]
+        # The film has one blur for all hands: that of the slowest, lest a still hand be blurred.
+        path = min(paths, key=lambda motion: float(np.linalg.norm(motion)))
+        return replace(self._effects, motion_px=path, seed=int(rng.integers(2**31)))
+
+    def _path_px(self, motion: HandMotion, time: float) -> FloatArray:
+        """Return how far the wrist moves in the left image while the shutter is open, (2,)."""
+        half = self._exposure_s / 2
+        start, stop = (motion.at(t).placement.wrist for t in (time - half, time + half))
+        return np.asarray(self.rig.left.project(stop) - self.rig.left.project(start))
