@@ -64,7 +64,7 @@ def build_mesh(surface: RiggedHand) -> HandMesh:
         wanted = np.minimum(
             _EDGE_AT_FINGERS + _EDGE_GROWTH * to_finger, _EDGE_AT_KNUCKLES + _EDGE_GROWTH * beyond
         )
-        return np.minimum(wanted, _EDGE_FAR)
+        return np.asarray(np.minimum(wanted, _EDGE_FAR))
 
     smooth_faces = _palm_faces(surface, fingers, -_PROJECTION_OVERLAP)
     tree = cKDTree(surface.vertices[np.unique(smooth_faces)])
@@ -105,7 +105,7 @@ def _palm_faces(surface: RiggedHand, fingers: list[FingerMesh], margin: float) -
         radius = 1.3 * np.linalg.norm(base - centre, axis=1).max()
         across = np.linalg.norm(local - along[:, None] * axis, axis=1)
         beyond |= (along > -margin) & (across < radius)
-    return surface.faces[~beyond[surface.faces].any(axis=1)]
+    return np.asarray(surface.faces[~beyond[surface.faces].any(axis=1)])
 
 
 def _bridged(
@@ -191,7 +191,7 @@ def _boundary_loops(faces: IntArray) -> list[IntArray]:
 def _joined(
     palm: tuple[FloatArray, IntArray], fingers: list[FingerMesh]
 ) -> tuple[FloatArray, IntArray]:
-    """Append each finger's vertices beyond its base ring to the palm, whose first are the rings."""
+    """Append the fingers' vertices beyond their base rings, which are the palm's first ones."""
     vertices, faces = [palm[0]], [palm[1]]
     base_start, next_vertex = 0, len(palm[0])
     for finger in fingers:
@@ -206,9 +206,7 @@ def _joined(
     return np.vstack(vertices), np.vstack(faces)
 
 
-def _with_mano_tips(
-    vertices: FloatArray, faces: IntArray, fingers: list[FingerMesh]
-) -> HandMesh:
+def _with_mano_tips(vertices: FloatArray, faces: IntArray, fingers: list[FingerMesh]) -> HandMesh:
     """Renumber the vertices so that the fingertips get MANO's ids."""
     palm_size = len(vertices) - sum(len(finger.vertices) - finger.around for finger in fingers)
     tips = palm_size - 1 + np.cumsum([len(f.vertices) - f.around for f in fingers])

@@ -24,7 +24,8 @@ class BoneLine:
     A polyline along a finger's bones.
 
     points (4, 3): the finger's joints from the base, then the foremost place of the tip; dorsal
-    (3,): about where the nail looks. Places on the line are distances from its first point, metres.
+    (3,): about where the nail looks. Places on the line are distances from its first point in
+    metres.
     """
 
     points: FloatArray

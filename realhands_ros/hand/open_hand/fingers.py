@@ -1,8 +1,8 @@
 """
 The fingers' part of the mesh: rings of vertices around each bone line, closed at the tip.
 
-Rings run square to the finger, with one on each joint and one close to either side of it, so that
-a bent finger folds along rings. Each ring has its first vertex on the dorsal middle.
+Rings run square to the finger, with one on each joint, so that a bent finger folds along rings.
+Each ring has its first vertex on the dorsal middle.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from realhands_ros.hand.open_hand.source import FloatArray, IntArray, RiggedHand
 # The tip is the mean of the surface's points within this distance of the axis, metres.
 _TIP_SEARCH_RADIUS = 0.0015
 
-
+# A quad is cut the other way when its usual diagonal is longer than the other by more than this.
 _DIAGONAL_TOLERANCE = 1.1
 
 
@@ -31,10 +31,10 @@ class RingPlan:
     """
     Where one finger's rings go.
 
-    ``start`` is the distance of the first ring from the finger's first joint in metres, just beyond
-    the web. ``rings`` are the numbers of ring intervals up to the PIP joint (thumb: IP), on to the DIP
-    joint (thumb: none), and on to the start of the tip's dome. ``around`` is the number of vertices
-    of a ring.
+    ``start`` is the distance of the first ring from the finger's first joint in metres, just
+    beyond the web. ``rings`` are the numbers of ring intervals up to the PIP joint (thumb: IP), on
+    to the DIP joint (thumb: none), and on to the start of the tip's dome. ``around`` is the number
+    of vertices of a ring.
     """
 
     start: float
@@ -125,7 +125,7 @@ def _ring_faces(vertices: FloatArray, num_rings: int, around: int) -> IntArray:
             c, d = a + around, b + around
             one_way = np.linalg.norm(vertices[a] - vertices[d])
             other_way = np.linalg.norm(vertices[b] - vertices[c])
-            # The same diagonal everywhere keeps six edges at each vertex, unless it is much longer.
+            # The same diagonal everywhere keeps six edges at each vertex.
             if one_way < _DIAGONAL_TOLERANCE * other_way:
                 faces += [(a, d, b), (a, c, d)]
             else:

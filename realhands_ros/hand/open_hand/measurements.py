@@ -1,4 +1,4 @@
-"""What an anthropometrist's tape and calipers would read on a hand model, and how well it bends."""
+"""What an anthropometrist would measure on a hand model, and how well its fingers bend."""
 
 from __future__ import annotations
 

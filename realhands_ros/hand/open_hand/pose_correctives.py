@@ -3,10 +3,11 @@ Pose correctives: what linear blend skinning gets wrong at a bent joint.
 
 For each joint alone the hand is bent over a grid of rotations in three steps better than linear
 blending: each vertex turns rigidly about the joint by its own share of the rotation, so that the
-knuckle keeps its girth (as dual quaternions do: Kavan et al., 2008); skin of the two sides that
-would meet in the fold is held on its side of the plane that halves the bend; and the volume that is
-pressed out of the fold swells the skin around it. The correctives are the regularised least-squares
-fit of this on MANO's pose features, the elements of R - I, in the rest pose before skinning.
+knuckle keeps its girth (as with dual quaternions: Kavan et al., 2008); skin of the two sides that
+would meet in the fold is held on its side of the plane that halves the bend; and the volume that
+is pressed out of the fold swells the skin around it. The correctives are the regularised
+least-squares fit of this on MANO's pose features, the elements of R - I, in the rest pose before
+skinning.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _CONTACT_SPACING = 0.12
 # The swelling around a fold: its extent, and the most it may be, metres.
 _SWELLING_RADIUS = 0.012
 _MAX_SWELLING = 0.0018
+_SIDEWAYS_SWELLING = 0.2
 
 # Ridge on the correctives; features are of order one and residuals of millimetres.
 _RIDGE = 0.02
@@ -50,8 +52,9 @@ class _Site:
     """
     One joint and the skin around it.
 
-    child_share (V,) says how much of the joint's rotation each vertex takes, support (V,) in [0, 1]
-    where the correctives may act; parent_axis and child_axis are unit vectors along the bones.
+    child_share (V,) says how much of the joint's rotation each vertex takes, support (V,) in
+    [0, 1] where the correctives may act; parent_axis and child_axis are unit vectors along the
+    bones.
     """
 
     centre: FloatArray
@@ -132,7 +135,7 @@ def _held_apart(
     spacing = _CONTACT_SPACING * side * rest_height
     # Skin that lies beyond the plane at rest (webs, neighbouring fingers) is left alone.
     crossing = np.where(spacing >= 0.0, np.maximum(spacing - side * height, 0.0), 0.0)
-    return vertices + (site.support * crossing * side)[:, None] * normal
+    return np.asarray(vertices + (site.support * crossing * side)[:, None] * normal)
 
 
 def _swollen(
@@ -148,7 +151,11 @@ def _swollen(
     extent = np.exp(-((distance / _SWELLING_RADIUS) ** 4)) * site.support
     extent *= np.clip(0.5 + towards_fold, 0.0, 1.0)
     height = float(np.clip(lost / (extent @ areas), 0.0, _MAX_SWELLING))
-    return vertices + (height * extent)[:, None] * normals
+    # Sideways there is the next finger.
+    hinge = Rotation.from_matrix(rotation).as_rotvec()
+    hinge = hinge / max(float(np.linalg.norm(hinge)), 1e-9)
+    directions = normals - (1.0 - _SIDEWAYS_SWELLING) * (normals @ hinge)[:, None] * hinge
+    return np.asarray(vertices + (height * extent)[:, None] * directions)
 
 
 def _fit(hand: RiggedHand, site: _Site, rotations: FloatArray) -> FloatArray:

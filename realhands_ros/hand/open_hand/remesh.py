@@ -2,8 +2,9 @@
 Incremental remeshing of a patch to a given edge length and an exact number of vertices.
 
 After Botsch and Kobbelt, "A Remeshing Approach to Multiresolution Modeling" (2004): split long
-edges, collapse short ones, flip edges towards regular valences, relax tangentially and project back
-onto the smooth surface. Some vertices are fixed: they keep their place and are never collapsed.
+edges, collapse short ones, flip edges towards regular valences, relax tangentially and project
+back onto the smooth surface. Some vertices are fixed: they keep their place and are never
+collapsed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from realhands_ros.errors import ModelFileError
 from realhands_ros.hand.open_hand.source import FloatArray, IntArray
 
 Edge = tuple[int, int]
@@ -26,8 +28,8 @@ _TOO_SHORT = 4.0 / 5.0
 # (4 sqrt(3) area / sum of squared edges, 1 for an equilateral triangle).
 _MIN_NORMAL_COSINE = 0.5
 _MIN_SHAPE = 0.25
-# The middle of a new edge keeps within this distance of the smooth surface, metres: an edge across a
-# web would close the space between two fingers.
+# The middle of a new edge keeps within this distance of the smooth surface, metres: an edge across
+# a web would close the space between two fingers.
 _MAX_DEVIATION = 0.002
 # What a rise of the worse face's shape by 1 is worth, in squared valence excess.
 _SHAPE_WEIGHT = 20.0
@@ -90,7 +92,7 @@ class PatchMesh:
         return True
 
     def collapse(self, edge: Edge) -> bool:
-        """Merge an edge into its middle, or into its fixed end; refuse what would harm the mesh."""
+        """Merge an edge into its middle or its fixed end; refuse what would harm the mesh."""
         kept, gone = edge if edge[0] in self.fixed else edge[::-1]
         shared = self.faces_at(edge)
         common = self.neighbours(kept) & self.neighbours(gone)
@@ -222,14 +224,15 @@ def remeshed(
     patch: PatchMesh, size: SizeField, project: Projection, num_vertices: int
 ) -> tuple[FloatArray, IntArray]:
     """
-    Remesh a patch to ``num_vertices`` vertices whose edges follow ``size`` up to one common factor.
+    Remesh a patch to ``num_vertices`` vertices, its edges in proportion to ``size``.
 
     Returns vertices and faces. The fixed vertices come first if they were the patch's first.
+    Raises ModelFileError when no further edit reaches the number.
     """
     factor = 1.0
     for _ in range(8):
         for _ in range(3):
-            _improve(patch, lambda points, f=factor: f * size(points), project)  # type: ignore[misc]
+            _improve(patch, size, factor, project)
         factor *= (len(patch) / num_vertices) ** 0.4
     for _ in range(8):
         _reach_count(patch, size, num_vertices)
@@ -242,12 +245,12 @@ def remeshed(
     return patch.arrays()
 
 
-def _improve(patch: PatchMesh, size: SizeField, project: Projection) -> None:
-    for edge, ratio in _edges_by_ratio(patch, size, longest_first=True):
+def _improve(patch: PatchMesh, size: SizeField, factor: float, project: Projection) -> None:
+    for edge, ratio in _edges_by_ratio(patch, size, factor, longest_first=True):
         if ratio <= _TOO_LONG:
             break
         patch.split(edge)
-    for edge, ratio in _edges_by_ratio(patch, size, longest_first=False):
+    for edge, ratio in _edges_by_ratio(patch, size, factor, longest_first=False):
         if ratio >= _TOO_SHORT:
             break
         if patch.faces_at(edge):
@@ -259,12 +262,15 @@ def _improve(patch: PatchMesh, size: SizeField, project: Projection) -> None:
 def _reach_count(patch: PatchMesh, size: SizeField, num_vertices: int) -> None:
     while len(patch) != num_vertices:
         too_many = len(patch) > num_vertices
-        for edge, _ in _edges_by_ratio(patch, size, longest_first=not too_many):
+        for edge, _ in _edges_by_ratio(patch, size, 1.0, longest_first=not too_many):
             if patch.collapse(edge) if too_many else patch.split(edge):
                 break
         else:
-            message = f'cannot bring the patch from {len(patch)} to {num_vertices} vertices'
-            raise RuntimeError(message)
+            message = (
+                f'the palm cannot be brought from {len(patch)} to {num_vertices} vertices; the '
+                'source is not the hand that this script was written for'
+            )
+            raise ModelFileError(message)
 
 
 def _flip_all(patch: PatchMesh) -> None:
@@ -274,12 +280,13 @@ def _flip_all(patch: PatchMesh) -> None:
 
 
 def _edges_by_ratio(
-    patch: PatchMesh, size: SizeField, *, longest_first: bool
+    patch: PatchMesh, size: SizeField, factor: float, *, longest_first: bool
 ) -> Iterator[tuple[Edge, float]]:
-    """Yield edges with length over wanted length, as they were when the iteration began."""
+    """Yield edges with length over ``factor * size``, as they were when the iteration began."""
     edges = patch.edges()
     ends = np.array([[patch.points[a], patch.points[b]] for a, b in edges])
-    ratios = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) / size(ends.mean(axis=1))
+    wanted = factor * size(ends.mean(axis=1))
+    ratios = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) / wanted
     order = np.argsort(-ratios if longest_first else ratios, kind='stable')
     for row in order.tolist():
         yield edges[row], float(ratios[row])

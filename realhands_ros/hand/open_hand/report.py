@@ -43,9 +43,9 @@ def main() -> None:
 def mesh_table(data: HandModelData) -> str:
     """Return angles and edge lengths of the rest pose."""
     mesh = trimesh.Trimesh(data.v_template, data.faces, process=False)
-    angles = np.rad2deg(trimesh.triangles.angles(mesh.triangles))
+    angles = np.rad2deg(mesh.face_angles)
     edges = 1000.0 * mesh.edges_unique_length
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ('smallest angle', f'{angles.min():.1f} deg'),
         ('smallest angle of a face, median', f'{np.median(angles.min(axis=1)):.1f} deg'),
         ('largest angle', f'{angles.max():.1f} deg'),

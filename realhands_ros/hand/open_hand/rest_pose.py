@@ -2,8 +2,8 @@
 From the source's relaxed hand to the flat rest pose of the model, in adult size.
 
 Steps: end the forearm in a straight rim, stretch each finger out flat with the source's own
-skinning, fill out its slender fingers and wrist, scale to the average adult hand, and move the wrist to where
-MANO has it.
+skinning, fill out its slender fingers and wrist, scale to the average adult hand, and move the
+wrist to where MANO has it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ WRIST_POSITION = np.array([0.0957, 0.0064, 0.0062])
 # (docs/hand_shape.md).
 ADULT_SCALE = np.array([0.98, 1.01, 1.03])
 
-# The source's fingers are slender for an adult average. Their girth grows by this part, and by some
-# more at the PIP and DIP joints, where fingers are widest.
+# The source's fingers are slender for an adult average. Their girth grows by this part, and by
+# some more at the PIP and DIP joints, where fingers are widest.
 _FULLER = {'thumb': 0.04, 'index': 0.09, 'middle': 0.08, 'ring': 0.09, 'little': 0.09}
 _FULLER_AT_JOINTS = (0.035, 0.02)
 _JOINT_BULGE = 0.006

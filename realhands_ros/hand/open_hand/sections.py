@@ -39,7 +39,7 @@ def section_segments(
         share = a[:, 2] / np.where(crosses, a[:, 2] - b[:, 2], np.inf)
         ends.append(np.where(crosses[:, None], a + share[:, None] * (b - a), np.nan)[:, :2])
     stacked = np.stack(ends, axis=1)
-    return stacked[~np.isnan(stacked[:, :, 0])].reshape(-1, 2, 2)
+    return np.asarray(stacked[~np.isnan(stacked[:, :, 0])].reshape(-1, 2, 2))
 
 
 def _first_hits(segments: FloatArray, rays: FloatArray) -> FloatArray:

@@ -30,7 +30,7 @@ _TAPER_AT_BASE, _TAPER_AT_TIP = 0.5, -1.0
 
 @dataclass(frozen=True)
 class ShapeSpace:
-    """Displacements in metres per unit of each direction: vertices (V, 3, 10), joints (16, 3, 10)."""
+    """Displacements, metres per unit: vertices (V, 3, 10) and joints (16, 3, 10)."""
 
     vertices: FloatArray
     joints: FloatArray

@@ -12,7 +12,7 @@ _NEGLIGIBLE = 2e-3
 
 
 def transferred_weights(surface: RiggedHand, vertices: FloatArray) -> FloatArray:
-    """Return the surface's weights (V, 16) at the points nearest to ``vertices``; rows sum to 1."""
+    """Return the surface's weights next to ``vertices``, (V, 16); rows sum to 1."""
     points = closest_points(vertices, surface.vertices, surface.faces)
     weights = points.interpolate(surface.skin_weights, surface.faces)
     weights[weights < _NEGLIGIBLE] = 0.0

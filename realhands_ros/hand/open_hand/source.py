@@ -51,8 +51,8 @@ class RiggedHand:
     A triangle mesh on MANO's 16-joint skeleton, metres, in MANO's axes.
 
     vertices (V, 3); faces (F, 3) counter-clockwise from outside; skin_weights (V, 16), rows sum to
-    1; joints (16, 3) in JOINT_NAMES order; tip_joints (5, 3) in FINGER_NAMES order, the ends of the
-    finger bones, which lie inside the fingertips.
+    1; joints (16, 3) in JOINT_NAMES order; tip_joints (5, 3) in FINGER_NAMES order, the ends of
+    the finger bones, which lie inside the fingertips.
     """
 
     vertices: FloatArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numba
@@ -31,7 +32,8 @@ def _loop(values: FloatArray, faces: IntArray, levels: int) -> tuple[FloatArray,
     """Loop subdivision of per-vertex values (V, C); trimesh takes three columns at a time."""
     padded = np.pad(values, ((0, 0), (0, -values.shape[1] % 3)))
     blocks = np.split(padded, padded.shape[1] // 3, axis=1)
-    results = [trimesh.remesh.subdivide_loop(block, faces, levels) for block in blocks]
+    subdivide: Callable[..., tuple[FloatArray, IntArray]] = trimesh.remesh.subdivide_loop
+    results = [subdivide(block, faces, levels) for block in blocks]
     fine = np.hstack([vertices for vertices, _ in results])[:, : values.shape[1]]
     return fine, results[0][1].astype(np.int64)
 
