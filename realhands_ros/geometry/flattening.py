@@ -39,8 +39,8 @@ def flatten(
     """
     triangles = triangle_coordinates(vertices, faces)
     first, second, weights = _cotangent_edges(triangles, faces)
-    system = _laplacian(first, second, weights, len(vertices)) + csc_array(diags(pull + _ANCHOR_WEIGHT))
-    solve = factorized(csc_array(system))
+    holds = csc_array(diags(pull + _ANCHOR_WEIGHT))
+    solve = factorized(_laplacian(first, second, weights, len(vertices)) + holds)
     edges = np.roll(triangles, -1, axis=1) - np.roll(triangles, -2, axis=1)
     plane = np.asarray(start, dtype=np.float64)
     for _ in range(iterations):

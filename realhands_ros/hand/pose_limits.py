@@ -5,8 +5,8 @@ Angles are those of ``hand/skeleton.py``: flexion, abduction, twist, zero in the
 
 Sources of the table, by the letter in its rows:
 
-L   Lin, Wu, Huang, "Modeling the constraints of human hand motion", 2000: MCP and DIP 0..90, PIP 0..110, abduction -15..15 degrees, DIP = 2/3 PIP, and no abduction of a
-    fully bent MCP
+L   Lin, Wu, Huang, "Modeling the constraints of human hand motion", 2000: MCP and DIP 0..90,
+    PIP 0..110, abduction -15..15 degrees, DIP = 2/3 PIP, no abduction of a fully bent MCP
 H   Hume et al., "Functional range of motion of the joints of the hand", J. Hand Surg. 15A, 1990:
     active MCP 0..100, PIP 0..105, DIP 0..85, thumb MCP 0..56, thumb IP -5..73 degrees
 K   Kapandji, "The physiology of the joints", vol. 1: active extension of the MCP beyond straight,
