@@ -106,9 +106,9 @@ class RefinementSampler:
         surface_m: float = 0.0,
         disturbance: HandDisturbance | None = None,
     ) -> None:
+        self.data = data
         self._model = FastHandModel(data, dtype=np.float64)
         self._poses = PoseSampler(data)
-        self._faces = data.faces
         self._size = size
         self._keypoint_noise = keypoint_noise
         self._surface_m = surface_m
@@ -137,7 +137,7 @@ class RefinementSampler:
     def errors(self, sample: RefinementSample, parameters: HandParameters) -> SampleErrors:
         """Return how far some parameters are from the truth."""
         posed = self._model.forward(parameters.pose_aa, parameters.shape, parameters.translation)
-        vertices = posed.vertices + parameters.vertex_offsets
+        vertices = self.vertices(parameters)
         overlaps = [
             mask_iou(self._mask(vertices, view.camera), mask > 0.5)
             for view, mask in zip(sample.estimate.views, sample.masks, strict=True)
@@ -150,6 +150,12 @@ class RefinementSampler:
             float(np.linalg.norm(posed.joints[0] - sample.wrist)),
             float(np.linalg.norm(centre)),
         )
+
+    def vertices(self, parameters: HandParameters) -> FloatArray:
+        """Return the mesh (778, 3) of some parameters."""
+        posed = self._model.forward(parameters.pose_aa, parameters.shape, parameters.translation)
+        vertices: FloatArray = posed.vertices + parameters.vertex_offsets
+        return vertices
 
     def _true_hand(self, rng: np.random.Generator, rig: StereoRig) -> HandParameters:
         mix = VIEW_MIXES[rng.integers(len(VIEW_MIXES))]
@@ -186,4 +192,4 @@ class RefinementSampler:
         return ViewObservation(crop, mask, apply_affine(affine, detected), scores)
 
     def _mask(self, vertices: FloatArray, camera: PinholeCamera) -> NDArray[np.bool_]:
-        return rasterize(camera.to_camera(vertices), self._faces, camera).mask
+        return rasterize(camera.to_camera(vertices), self.data.faces, camera).mask

@@ -66,6 +66,18 @@ class EnergyConfig:
     weigh_by_confidence: bool = False
     renderer: Renderer = 'auto'
 
+    @classmethod
+    def paper(cls) -> EnergyConfig:
+        """Return the paper's energy (eq. 5), without terms of our own."""
+        return cls(
+            keypoints=0.0,
+            joint_limits=0.0,
+            shape_prior=0.0,
+            start_fingers=0.0,
+            start_root=0.0,
+            start_translation=0.0,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PosedHand:

@@ -37,7 +37,9 @@ class GradientDescentConfig:
     Settings of the gradient descent; the defaults are the paper's but for the last four.
 
     ``sigma_start`` and ``sigma_end`` are the silhouette's softness in the first and the last
-    iteration (geometric between). ``pose_scale`` etc. multiply eta for one block of offsets.
+    iteration (geometric between). ``pose_scale`` etc. multiply eta for one block of offsets: with
+    keypoints, ``momentum=0.8, pose_scale=8, shape_scale=10, camera_scale=1.5`` gets about half
+    again as far in 15 iterations, at less distance from oscillating.
     """
 
     iterations: int = 15
