@@ -33,6 +33,4 @@ def load_mesh_topology(folder: Path | str, handedness: Handedness) -> MeshTopolo
     """Read the topology of the model in ``folder``; raise ModelFileError when it is damaged."""
     faces = load_hand_model_data(folder, handedness).faces
     atlas = load_uv_atlas(folder, handedness)
-    return MeshTopology(
-        faces, atlas.uv, atlas.face_uv, atlas_key(faces, atlas.uv, atlas.face_uv)
-    )
+    return MeshTopology(faces, atlas.uv, atlas.face_uv, atlas_key(faces, atlas.uv, atlas.face_uv))

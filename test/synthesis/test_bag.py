@@ -120,9 +120,7 @@ def test_both_generations_show_the_same_pictures(bag):
 
 def test_camera_info_is_filled_as_the_wrapper_does(bag, film):
     for version in WRAPPER_VERSIONS:
-        left, right = (
-            bag.messages[ZedNames(version).camera_info(eye)][0][1] for eye in EYES
-        )
+        left, right = (bag.messages[ZedNames(version).camera_info(eye)][0][1] for eye in EYES)
         for info in (left, right):
             assert np.array_equal(info.k.reshape(3, 3), film.rig.left.intrinsics)
             assert np.array_equal(info.r, np.eye(3).ravel())
@@ -278,7 +276,5 @@ def test_settings_out_of_range_are_refused(options):
 
 def test_an_unknown_camera_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match='zed9'):
-        record_bag(
-            tmp_path / 'out', FilmSettings(camera='zed9'), wrappers=['5.1'], processes=1
-        )
+        record_bag(tmp_path / 'out', FilmSettings(camera='zed9'), wrappers=['5.1'], processes=1)
     assert list(tmp_path.iterdir()) == []

@@ -101,9 +101,7 @@ class ZedBagWriter:
         """Write the latched topology of one hand; ``stamp_ns`` since the epoch."""
         self._write(TOPOLOGY_TOPIC, stamp_ns, topology_message(topology))
 
-    def write_frame(
-        self, stamp_ns: int, images: NDArray[np.uint8], hands: list[HandMesh]
-    ) -> None:
+    def write_frame(self, stamp_ns: int, images: NDArray[np.uint8], hands: list[HandMesh]) -> None:
         """Write images (2, H, W, 4) in BGRA, both calibrations and the truth, under one stamp."""
         for names in self._wrappers:
             for eye, pixels, camera in zip(EYES, images, self._rig.views, strict=True):
