@@ -37,6 +37,7 @@ _FULL_RADIUS, _END_RADIUS = 0.018, 0.030
 
 # Skin that lay a distance s before the halving plane stays at least this part of it away.
 _CONTACT_SPACING = 0.12
+_PLANE_TOLERANCE = 0.001
 
 # The swelling around a fold: its extent, and the most it may be, metres.
 _SWELLING_RADIUS = 0.012
@@ -132,9 +133,10 @@ def _held_apart(
     rest_height = (hand.vertices - site.centre) @ rest_normal
     height = (vertices - site.centre) @ normal
     side = np.where(site.child_share >= 0.5, 1.0, -1.0)
-    spacing = _CONTACT_SPACING * side * rest_height
+    spacing = _CONTACT_SPACING * np.maximum(side * rest_height, 0.0)
     # Skin that lies beyond the plane at rest (webs, neighbouring fingers) is left alone.
-    crossing = np.where(spacing >= 0.0, np.maximum(spacing - side * height, 0.0), 0.0)
+    is_own = side * rest_height > -_PLANE_TOLERANCE
+    crossing = np.where(is_own, np.maximum(spacing - side * height, 0.0), 0.0)
     return np.asarray(vertices + (site.support * crossing * side)[:, None] * normal)
 
 

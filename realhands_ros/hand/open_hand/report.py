@@ -28,7 +28,8 @@ from realhands_ros.hand.open_hand.shape_space import SHAPE_DIRECTIONS
 from realhands_ros.hand.topology import NUM_SHAPE
 
 _BENDS_DEG = (45, 90)
-_COEFFICIENTS = (-2, -1, 0, 1, 2)
+_SIZE_COEFFICIENTS = (-2, -1, 0, 1, 2)
+_OTHER_COEFFICIENTS = (-2, 2)
 
 
 def main() -> None:
@@ -57,12 +58,10 @@ def mesh_table(data: HandModelData) -> str:
 
 
 def size_table(data: HandModelData) -> str:
-    """Return sizes in millimetres for each shape direction at -2..2 units."""
+    """Return sizes in millimetres along each shape direction."""
     rows = []
     for direction, name in enumerate(SHAPE_DIRECTIONS):
-        for coefficient in _COEFFICIENTS:
-            if coefficient == 0 and direction > 0:
-                continue
+        for coefficient in _OTHER_COEFFICIENTS if direction else _SIZE_COEFFICIENTS:
             shape = np.zeros(NUM_SHAPE)
             shape[direction] = coefficient
             sizes = astuple(measure_hand(data, shape))

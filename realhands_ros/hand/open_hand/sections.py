@@ -17,12 +17,14 @@ def section_outline(
 
     ``frame`` (3, 3) has the rows side, dorsal (both in the plane) and the plane's normal. The
     outline (NUM_RAYS, 2), in side and dorsal coordinates, is where rays from the centre first meet
-    the surface, starting dorsal and turning towards the side; infinite where a ray meets nothing.
+    the surface, starting dorsal and turning towards the side; NaN for rays that meet nothing.
     """
     segments = section_segments(vertices, faces, centre, frame)
     angles = 2.0 * np.pi * np.arange(NUM_RAYS) / NUM_RAYS
     rays = np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    return np.asarray(_first_hits(segments, rays)[:, None] * rays)
+    distances = _first_hits(segments, rays)
+    distances[np.isinf(distances)] = np.nan
+    return np.asarray(distances[:, None] * rays)
 
 
 def section_segments(
