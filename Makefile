@@ -14,13 +14,13 @@ BUILD := $(CURDIR)/.work/build
 ifdef AMENT_PREFIX_PATH
   ROS := sourced
   VENV_FLAGS := --system-site-packages
-  EXTRAS := dev,view
+  EXTRAS := dev,export,openvino,view
   PREFIX_PATH := $(AMENT_PREFIX_PATH)
   # A sourced ROS finds libraries through its environment hooks, so our overlay needs its own.
   ENVIRONMENT := source $(VENV)/local_setup.bash && source $(VENV)/bin/activate
 else
   ROS := wheels
-  EXTRAS := ros,ros-build,smplx,dev,view
+  EXTRAS := ros,ros-build,smplx,dev,export,openvino,view
   PREFIX_PATH := $(VENV)
   ENVIRONMENT := source $(VENV)/bin/activate
 endif
