@@ -27,6 +27,8 @@ from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
 
 # Keeps a parameter still that nothing depends on.
 _MIN_CURVATURE = 1e-9
+# With more damping than this a step is too short to gain anything.
+_MAX_DAMPING = 10.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class LevenbergMarquardt:
             trial = objective.state(state.parameters.with_vector(vector))
             if not (trial.value < state.value and trial.posed.is_before_cameras):
                 damping *= config.damping_factor
+                if damping > _MAX_DAMPING:
+                    return found, 'converged'
                 continue
             gain = state.value - trial.value
             state = trial

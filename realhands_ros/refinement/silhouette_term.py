@@ -87,7 +87,7 @@ class SilhouetteTerm:
         if not with_gradient:
             return SilhouetteValue(float(value), None)
         (gradient_px,) = torch.autograd.grad(value, leaf)
-        return SilhouetteValue(float(value), gradient_px.double().numpy())
+        return SilhouetteValue(value.item(), gradient_px.double().numpy())
 
 
 def _pixel_weights(views: ViewSet, weight: float, weigh_by_confidence: bool) -> FloatImage:
