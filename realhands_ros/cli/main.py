@@ -18,6 +18,8 @@ COMMANDS = {
     'demo': 'send hand meshes between two processes and measure rate and latency',
     'hand': 'import the official MANO hand model, draw a hand model',
     'synth': 'make synthetic stereo images of hands with ground truth',
+    'train': 'train the network; measure the keypoint detector for it',
+    'export': 'write the network for other runtimes',
 }
 
 

@@ -127,7 +127,7 @@ def apply_affine(affine: ArrayLike, points_px: ArrayLike) -> FloatArray:
 
 
 def mirrored_affine(affine: ArrayLike, size: int) -> FloatArray:
-    """Return the affine (2, 3) whose crop of ``size`` pixels is the mirror image of ``affine``'s."""
+    """Return the affine (2, 3) whose crop of ``size`` pixels mirrors that of ``affine``."""
     mirrored = np.array(affine, dtype=np.float64)
     mirrored[0] *= -1.0
     mirrored[0, 2] += size - 1
@@ -153,7 +153,7 @@ def crop_image(image: Image, affine: ArrayLike, size: int) -> Image:
 
 
 def _unstretching(intrinsics: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return d(pixels of a camera that looks at ``centre``) / d(pixels), (2, 2), focal lengths kept."""
+    """Return d(pixels of a camera turned towards ``centre``) / d(pixels), (2, 2)."""
     inverse = np.linalg.inv(intrinsics)
     ray = inverse @ np.append(centre, 1.0)
     length = float(np.linalg.norm(ray))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,4 +27,4 @@ class HandObservation:
     views: tuple[HandView, ...]
     handedness_score: float = 1.0
     score: float = 1.0
-    world_landmarks: tuple[NDArray[np.floating] | None, ...] = (None, None)
+    world_landmarks: tuple[NDArray[np.floating[Any]] | None, ...] = (None, None)

@@ -17,9 +17,7 @@ def conv_bn(
 ) -> nn.Sequential:
     """Return a convolution that keeps the size but for its stride, and batch normalisation."""
     return nn.Sequential(
-        nn.Conv2d(
-            channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False
-        ),
+        nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels_out),
     )
 

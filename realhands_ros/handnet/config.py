@@ -75,7 +75,10 @@ class HandNetConfig:
                 f'found {", ".join(sorted(values))}'
             )
             raise ConfigError(message)
-        as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        as_tuples: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
         return cls(**as_tuples)
 
 

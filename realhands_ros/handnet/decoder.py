@@ -34,7 +34,7 @@ class UpBlock(nn.Module):
 
 class SegmentationDecoder(nn.Module):
     """
-    Features to one logit a pixel: is it hand?
+    Features to one logit a pixel, that it is hand.
 
     The coarse skips come from fused features, the fine ones from the image alone, which knows
     more about outlines (section 3.1).

@@ -35,8 +35,8 @@ class Prediction(NamedTuple):
     What the network says about B crops (of right hands, or mirrored left ones).
 
     ``root`` (B, 3, 3): rotation of the hand in the crop's axes; ``fingers_aa`` (B, 45);
-    ``shape`` (B, 10); ``scale`` (B,) and ``centre`` (B, 2): the camera, as regressor.WeakCamera has
-    it; ``base`` (B, C): features for the stereo weights; ``silhouette`` (B, S, S) in 0..1.
+    ``shape`` (B, 10); ``scale`` (B,) and ``centre`` (B, 2): the camera, as regressor.WeakCamera
+    has it; ``base`` (B, C): features for the stereo weights; ``silhouette`` (B, S, S) in 0..1.
     """
 
     root: FloatArray
@@ -204,7 +204,7 @@ def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
 def has_fast_bfloat16(device: str) -> bool:
     """Return whether a device multiplies bfloat16 faster than float32."""
     if torch.device(device).type == 'cuda':
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         flags = Path('/proc/cpuinfo').read_text()
     except OSError:

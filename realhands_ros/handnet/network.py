@@ -12,7 +12,7 @@ from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.handnet.blocks import initialise
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.decoder import SegmentationDecoder
-from realhands_ros.handnet.encoder import EncoderHead, EncoderTail
+from realhands_ros.handnet.encoder import EncoderHead, EncoderTail, HeadFeatures
 from realhands_ros.handnet.fusion import ModalityFusion
 from realhands_ros.handnet.landmarks import NUM_LANDMARK_NUMBERS
 from realhands_ros.handnet.regressor import HandRegressor, Regression
@@ -69,14 +69,14 @@ class HandNet(nn.Module):
         with_silhouette: bool = True,
     ) -> HandNetOutput:
         """Look at a batch of crops; a silhouette needs the image to be on the route."""
-        image = None if route == 'keypoints' else self.image_head(inputs.image)
-        keypoints = None if route == 'image' else self.keypoint_head(inputs.heatmaps)
-        if image is None:
-            features = keypoints.down3
-        elif keypoints is None:
-            features = image.down3
+        image: HeadFeatures | None = None
+        if route == 'keypoints':
+            features = self.keypoint_head(inputs.heatmaps).down3
         else:
-            features = self.fusion(image.down3, keypoints.down3)
+            image = self.image_head(inputs.image)
+            features = image.down3
+        if route == 'both':
+            features = self.fusion(features, self.keypoint_head(inputs.heatmaps).down3)
         tail = self.tail(features)
         landmarks = inputs.landmarks.float()
         if route != 'both':

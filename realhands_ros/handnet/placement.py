@@ -56,9 +56,7 @@ def regressed_camera(view: ViewInput, scale: float, centre_ndc: FloatArray) -> C
     return CropCamera(scale, (2 * view.centre_px(centre_ndc) + 1) / size - 1)
 
 
-def place_by_cameras(
-    views: Sequence[ViewInput], cameras: Sequence[CropCamera]
-) -> FloatArray:
+def place_by_cameras(views: Sequence[ViewInput], cameras: Sequence[CropCamera]) -> FloatArray:
     """
     Return the reference point (3,) in the rig's frame from one or two regressed cameras.
 

@@ -10,8 +10,8 @@ from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.topology import KEYPOINT_NAMES
 from realhands_ros.handnet.pose_representation import HandRotations
 
-# Positions are relative to this keypoint: near the hand's middle, where the weak-perspective camera
-# is exact, and the root of FreiHAND's annotations.
+# Positions are relative to this keypoint: near the hand's middle, where the weak-perspective
+# camera is exact, and the root of FreiHAND's annotations.
 REFERENCE_KEYPOINT = KEYPOINT_NAMES.index('middle_mcp')
 
 

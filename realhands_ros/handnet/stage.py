@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -305,7 +305,7 @@ def _judged(mesh: HandMesh, views: Sequence[ViewInput]) -> HandMesh:
     return replace(mesh, flags=flags, reprojection_error_px=error_px)
 
 
-def _share_outside(camera: PinholeCamera, vertices: NDArray[np.floating]) -> float:
+def _share_outside(camera: PinholeCamera, vertices: NDArray[np.floating[Any]]) -> float:
     in_front = camera.to_camera(vertices)[:, 2] > 0
     pixels = camera.project(vertices[in_front])
     inside = ((pixels > -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(1)

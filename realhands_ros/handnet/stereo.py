@@ -57,7 +57,7 @@ def blend_rotations(
     That is the weighted mean of two rotations. A joint's three weights of ``right_weight`` (B, 48)
     count as one, their mean.
     """
-    share = right_weight.unflatten(1, (NUM_JOINTS, 3)).mean(dim=2, keepdim=True)
+    share = right_weight.reshape(-1, NUM_JOINTS, 3).mean(dim=2, keepdim=True)
     from_left, to_right = _as_quaternions(left), _as_quaternions(right)
     difference = roma.quat_product(roma.quat_conjugation(from_left), to_right)
     step = roma.rotvec_to_unitquat(share * roma.unitquat_to_rotvec(difference))
@@ -83,5 +83,5 @@ def _as_axis_angle(rotations: HandRotations) -> torch.Tensor:
 def _as_quaternions(rotations: HandRotations) -> torch.Tensor:
     """Return unit quaternions (B, 16, 4)."""
     root = roma.rotmat_to_unitquat(rotations.root)[:, None]
-    fingers = roma.rotvec_to_unitquat(rotations.fingers_aa.unflatten(1, (NUM_JOINTS - 1, 3)))
+    fingers = roma.rotvec_to_unitquat(rotations.fingers_aa.reshape(-1, NUM_JOINTS - 1, 3))
     return torch.cat([root, fingers], dim=1)

@@ -28,9 +28,9 @@ class ViewInput:
     One view of one hand, for the network.
 
     ``image`` (S, S, 3) uint8 RGB and ``keypoints`` (21, 2), pixels of that image, are mirrored for
-    a left hand, as is ``world`` (21, 3). ``crop_camera`` and ``view`` belong to the unmirrored crop
-    of S pixels; ``keypoints_px`` (21, 2) and ``weights`` (21,) to the whole image, zero weight
-    where a keypoint is unknown.
+    a left hand, as is ``world`` (21, 3). ``crop_camera`` and ``view`` belong to the unmirrored
+    crop of S pixels; ``keypoints_px`` (21, 2) and ``weights`` (21,) to the whole image, zero
+    weight where a keypoint is unknown.
     """
 
     image: NDArray[np.uint8]
@@ -102,7 +102,8 @@ def silhouette_in_crop(
     if handedness == 'left':
         probability = np.ascontiguousarray(probability[:, ::-1])
     if size != probability.shape[0]:
-        probability = cv2.resize(probability, (size, size), interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(probability, (size, size), interpolation=cv2.INTER_LINEAR)
+        probability = np.asarray(resized, dtype=np.float32)
     return np.clip(255.0 * probability + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -85,8 +85,8 @@ def load_weights(
     info = _read_info(path, metadata)
     if config is not None and config != info.config:
         message = (
-            f'{path} holds weights of the network {_difference(info.config, config)}; name weights '
-            'of the size you want, or leave the size to the file'
+            f'{path} holds weights of the network {_difference(info.config, config)}; name '
+            'weights of the size you want, or leave the size to the file'
         )
         raise WeightsError(message)
     if _checksum(tensors) != metadata.get('checksum'):
@@ -115,7 +115,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         raise WeightsError(message)
     try:
         with safe_open(path, framework='pt') as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         message = f'{path} cannot be read as safetensors ({error}): it is damaged; {_REMEDY}'
         raise WeightsError(message) from error
@@ -140,12 +141,15 @@ def _fill(network: HandNet, tensors: Mapping[str, torch.Tensor], path: Path) -> 
     state = network.state_dict()
     expected = {n: t.shape for n, t in state.items() if not n.endswith('num_batches_tracked')}
     found = {name: tensor.shape for name, tensor in tensors.items()}
-    wrong = sorted(name for name in expected.keys() | found if expected.get(name) != found.get(name))
+    wrong = sorted(
+        name for name in expected.keys() | found if expected.get(name) != found.get(name)
+    )
     if wrong:
         name = wrong[0]
         message = (
-            f'{path} does not fit its own configuration: {len(wrong)} tensors differ, the first is '
-            f'{name}, expected {_size(expected.get(name))}, found {_size(found.get(name))}; {_REMEDY}'
+            f'{path} does not fit its own configuration: {len(wrong)} tensors differ, the first '
+            f'is {name}, expected {_size(expected.get(name))}, found {_size(found.get(name))}; '
+            f'{_REMEDY}'
         )
         raise WeightsError(message)
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]

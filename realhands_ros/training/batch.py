@@ -1,4 +1,4 @@
-"""A training batch: crops and targets of B hands in V views, as tensors, views of a hand together."""
+"""A training batch: crops and targets of B hands in V views, as tensors."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's number among ``count``, and the device it uses."""
+    """The number of this process among ``count``, and the device it uses."""
 
     rank: int
     count: int

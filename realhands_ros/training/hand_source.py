@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,14 @@ class SyntheticSource:
 
     def __init__(self, folder: Path | str, *, part: slice = slice(None)) -> None:
         """Open it; ``part`` selects samples, for example to hold some out."""
+        self._made_of = (folder, part)
         self._dataset = SyntheticStereo(folder)
         self._indices = range(len(self._dataset))[part]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open the dataset anew in another process."""
+        folder, part = self._made_of
+        return functools.partial(SyntheticSource, folder, part=part), ()
 
     def __len__(self) -> int:
         """Return how many samples the part has."""
@@ -124,9 +131,15 @@ class RenderedSource:
         self, config: SynthesisConfig, seed: int, *, samples: int, device: str = 'cpu'
     ) -> None:
         """Draw ``samples`` different scenes of ``config``."""
+        self._made_of = (config, seed, samples, device)
         self._generator = SceneGenerator(config, seed)
         self._renderer = FastRenderer(device)
         self._samples = samples
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make another renderer in another process."""
+        config, seed, samples, device = self._made_of
+        return functools.partial(RenderedSource, config, seed, samples=samples, device=device), ()
 
     def __len__(self) -> int:
         """Return how many different scenes there are."""
@@ -165,7 +178,7 @@ class MixedSource:
         return source.sample(int(rng.integers(len(source))))
 
 
-def _orthonormal(rotation: NDArray[np.floating]) -> FloatArray:
+def _orthonormal(rotation: NDArray[np.floating[Any]]) -> FloatArray:
     u, _, vt = np.linalg.svd(rotation.astype(np.float64))
     nearest: FloatArray = u @ vt
     return nearest

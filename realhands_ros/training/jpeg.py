@@ -1,4 +1,4 @@
-"""JPEG's loss as tensor operations: quantised cosine coefficients of 8x8 blocks, no chroma halving."""
+"""JPEG's loss as tensor operations: quantised cosine coefficients of 8x8 blocks (4:4:4)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def jpeg_loss(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     """
     batch, channels, height, width = images.shape
     to_ycc = images.new_tensor(_TO_YCC)
-    ycc = torch.einsum('dc,bchw->bdhw', to_ycc, 255.0 * images)
+    middle = images.new_tensor([128.0, 0.0, 0.0])[:, None, None]
+    ycc = torch.einsum('dc,bchw->bdhw', to_ycc, 255.0 * images) - middle
     blocks = ycc.reshape(batch, channels, height // 8, 8, width // 8, 8)
     dct = _cosine_matrix(images)
     coefficients = torch.einsum('ui,bcyixj,vj->bcyxuv', dct, blocks, dct)
@@ -42,7 +43,7 @@ def jpeg_loss(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     coefficients = torch.round(coefficients / steps) * steps
     blocks = torch.einsum('ui,bcyxuv,vj->bcyixj', dct, coefficients, dct)
     decoded = blocks.reshape(batch, channels, height, width)
-    rgb = torch.einsum('cd,bdhw->bchw', torch.linalg.inv(to_ycc), decoded)
+    rgb = torch.einsum('cd,bdhw->bchw', torch.linalg.inv(to_ycc), decoded + middle)
     return (rgb / 255.0).clamp(0.0, 1.0)
 
 

@@ -3,10 +3,10 @@ What a keypoint detector adds to the truth: an elliptical distribution fitted to
 
 Errors are measured in the hand's own axes and size, so that the fit covers all hands: the unit is
 the longer side of the keypoints' box, y runs from the wrist to the middle finger's base, x across
-towards the thumb. World landmarks are compared after both hands were centred. All 105 errors of a hand
-(42 in the image, 63 in 3D) have one bias and one covariance, which holds what belongs together (a
-finger taken for its neighbour, a hand too large); their common size is drawn from the fitted
-hands, which keeps the rare gross errors.
+towards the thumb. World landmarks are compared after both hands were centred. All 105 errors of a
+hand (42 in the image, 63 in 3D) have one bias and one covariance, which holds what belongs
+together (a finger taken for its neighbour, a hand too large); their common size is drawn from the
+fitted hands, which keeps the rare gross errors.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _HAND_LENGTH_M = 0.18
 _QUANTILES = 64
 _RIDGE = 1e-6
 _LEAST_HANDS = 4 * NUM_ERRORS
+_REMEDY = 'make it with `realhands train fit-noise`'
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +135,13 @@ class KeypointNoise:
                     archive['sizes'].astype(np.float64),
                     float(archive['miss_rate']),
                 )
-        except (OSError, KeyError, ValueError) as error:
-            message = f'{path} is no fit of keypoint noise ({error}): make it with `realhands train fit-noise`'
+        except (OSError, EOFError, KeyError, ValueError) as error:
+            message = f'{path} is no fit of keypoint noise ({error}): {_REMEDY}'
             raise ConfigError(message) from error
         if noise.bias.shape != (NUM_ERRORS,) or noise.factor.shape != (NUM_ERRORS, NUM_ERRORS):
-            message = f'{path} has arrays of shape {noise.bias.shape} and {noise.factor.shape}, not a fit'
+            message = (
+                f'{path} holds arrays of other shapes than a fit of keypoint noise: {_REMEDY}'
+            )
             raise ConfigError(message)
         return noise
 

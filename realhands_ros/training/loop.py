@@ -42,8 +42,8 @@ class TrainingConfig:
     What a run is made of, apart from its data and its stages.
 
     ``hands_per_step`` in each process; ``learning_rate`` and the loss ``loss`` (a name in LOSSES)
-    as the paper has them by default. ``use_bfloat16``: mixed precision. ``workers``: processes that
-    prepare batches. ``checkpoint_minutes`` and ``validation_minutes``: how often.
+    as the paper has them by default. ``use_bfloat16``: mixed precision. ``workers``: processes
+    that prepare batches. ``checkpoint_minutes`` and ``validation_minutes``: how often.
     """
 
     network: HandNetConfig
@@ -168,7 +168,7 @@ class Trainer:
             terms: Terms = model(images, masks, batch)
         loss = LOSSES[self._config.loss].total(terms)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         return {name: term.detach() for name, term in terms.items()}
 
@@ -304,4 +304,3 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-

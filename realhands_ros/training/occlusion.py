@@ -26,7 +26,7 @@ def paste_occluders(
     dx, dy = x - 2 * uniform(count, 1, 1) + 1, y - 2 * uniform(count, 1, 1) + 1
     u = torch.cos(angle) * dx + torch.sin(angle) * dy
     v = torch.cos(angle) * dy - torch.sin(angle) * dx
-    half_u, half_v = 0.08 + 0.35 * uniform(count, 1, 1), 0.06 + 0.2 * uniform(count, 1, 1)
+    half_u, half_v = 0.1 + 0.5 * uniform(count, 1, 1), 0.08 + 0.3 * uniform(count, 1, 1)
     # From a diamond over an ellipse to nearly a rectangle.
     exponent = 1.0 + 5.0 * uniform(count, 1, 1)
     inside = (u / half_u).abs() ** exponent + (v / half_v).abs() ** exponent < 1
@@ -40,7 +40,7 @@ def paste_occluders(
 def cut_by_border(
     images: torch.Tensor, masks: torch.Tensor, share: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Blacken up to 40 % of a side in a ``share`` of the images: the crop leaves the image there."""
+    """Blacken up to 40 % of a side, where the crop leaves its image, in a ``share`` of them."""
     count, _, size, _ = images.shape
 
     def uniform(*shape: int) -> torch.Tensor:

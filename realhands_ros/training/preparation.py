@@ -46,8 +46,9 @@ class PreparationConfig:
     ``margin``: range of factors on the network's crop margin. ``turn_deg``: largest rotation.
     ``shift``: largest displacement, share of the crop's side. ``hide_all``: share of views without
     any keypoints, so that the network stands without them; ``hide_some``: share of views in which
-    single keypoints are missing; ``hide_world``: share without world landmarks. ``use_detections``:
-    share of the views with a real detection that use it; the others draw from the noise model.
+    single keypoints are missing; ``hide_world``: share without world landmarks.
+    ``use_detections``: share of the views with a real detection that use it; the others draw from
+    the noise model.
     """
 
     margin: tuple[float, float] = (0.85, 1.3)
@@ -159,7 +160,8 @@ def _mirrored(view: ViewSample) -> ViewSample:
     detection = view.detection
     if detection is not None:
         detection = Detection(
-            mirror_pixels(detection.keypoints_px, view.camera.width), mirror_points(detection.world)
+            mirror_pixels(detection.keypoints_px, view.camera.width),
+            mirror_points(detection.world),
         )
     return ViewSample(
         image=view.image[:, ::-1],

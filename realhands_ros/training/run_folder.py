@@ -47,9 +47,9 @@ class RunFolder:
         if different:
             name = different[0]
             message = (
-                f'{self.path} holds a run with other settings ({name} was {found.get(name)!r}, now '
-                f'{wanted.get(name)!r}): repeat the command it was begun with, or choose another '
-                'folder'
+                f'{self.path} holds a run with other settings ({name} was {found.get(name)!r}, '
+                f'now {wanted.get(name)!r}): repeat the command it was begun with, or choose '
+                'another folder'
             )
             raise ConfigError(message)
 

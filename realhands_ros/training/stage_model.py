@@ -88,7 +88,9 @@ def fuse_views(
     Raises ConfigError when the crops are not pairs.
     """
     if len(to_rig) % 2:
-        message = f'{len(to_rig)} crops are no pairs: the stereo stage needs a source of stereo pairs'
+        message = (
+            f'{len(to_rig)} crops are no pairs: the stereo stage needs a source of stereo pairs'
+        )
         raise ConfigError(message)
     rotations = rotations_in_rig(regression.rotations, to_rig)
     left, right = (HandRotations(rotations.root[i::2], rotations.fingers_aa[i::2]) for i in (0, 1))

@@ -66,9 +66,7 @@ def batches(stream: BatchStream, first_step: int, *, workers: int) -> Iterator[T
             'prefetch_factor': 4,
         }
     steps = range(first_step, len(stream))
-    loader = DataLoader(
-        stream, sampler=steps, batch_size=None, num_workers=workers, **options
-    )
+    loader = DataLoader(stream, sampler=steps, batch_size=None, num_workers=workers, **options)
     yield from loader
 
 

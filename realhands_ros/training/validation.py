@@ -1,4 +1,4 @@
-"""How good a network is on held-out hands while it trains: a few numbers, not the full protocol."""
+"""How good a network is on held-out hands while it trains: a few numbers, no full protocol."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def validate(
     ``accuracy`` of the silhouette at 0.5; for pairs ``stereo_<blend>_mm``, aligned, of each way of
     blending, and ``one_view_mm``, aligned, of the right views alone as the paper's Table 4 has it.
     """
-    rows: dict[str, list[NDArray[np.floating]]] = {}
+    rows: dict[str, list[NDArray[np.float32]]] = {}
     network.eval()
     for batch in batches:
         images = batch.image.permute(0, 3, 1, 2).float() / 255.0
@@ -50,7 +50,7 @@ def validate(
 
 def _scores(
     network: HandNet, hand_model: HandModel, output: HandNetOutput, batch: TrainingBatch
-) -> dict[str, NDArray[np.floating]]:
+) -> dict[str, NDArray[np.float32]]:
     regression = output.regression
     posed = pose_hand(hand_model, regression.rotations, regression.shape)
     truth = true_hand(hand_model, batch)
@@ -77,9 +77,7 @@ def _scores(
     return scores
 
 
-def _mask_scores(
-    found: torch.Tensor, truth: torch.Tensor
-) -> dict[str, NDArray[np.floating]]:
+def _mask_scores(found: torch.Tensor, truth: torch.Tensor) -> dict[str, NDArray[np.float32]]:
     both = (found & truth).float().sum((1, 2))
     either = (found | truth).float().sum((1, 2))
     iou = torch.where(either > 0, both / either.clamp(min=1), 1.0)
@@ -87,12 +85,12 @@ def _mask_scores(
     return {'iou': iou.cpu().numpy(), 'accuracy': accuracy.cpu().numpy()}
 
 
-def _distance(a: torch.Tensor, b: torch.Tensor) -> NDArray[np.floating]:
+def _distance(a: torch.Tensor, b: torch.Tensor) -> NDArray[np.float32]:
     """Return the mean distance of corresponding points of each hand, (N,)."""
     return np.asarray((a - b).norm(dim=-1).mean(-1).cpu().numpy())
 
 
-def _aligned_mm(points: torch.Tensor, truth: torch.Tensor) -> NDArray[np.floating]:
+def _aligned_mm(points: torch.Tensor, truth: torch.Tensor) -> NDArray[np.float32]:
     source, target = points.cpu().numpy(), truth.cpu().numpy()
     moved = align_points(source, target).apply(source)
     return np.asarray(_MM * np.linalg.norm(moved - target, axis=-1).mean(-1))

@@ -1,4 +1,4 @@
-"""Training end to end with a tiny network: it learns, stops and goes on, freezes what it should."""
+"""Training end to end with a tiny network: it learns, stops, goes on and freezes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from realhands_ros.training.loop import Trainer, TrainingConfig, learning_rate
 from realhands_ros.training.photometric import PhotometricConfig
 from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
 from realhands_ros.training.run_folder import RunFolder
-from realhands_ros.training.stages import JOINT, STAGES, PlannedStage, plan_by_epochs, plan_by_hands
+from realhands_ros.training.stages import (
+    JOINT,
+    STAGES,
+    PlannedStage,
+    plan_by_epochs,
+    plan_by_hands,
+)
 from realhands_ros.training.stream import BatchStream
 from realhands_ros.training.validation import validate
 

@@ -1,0 +1,166 @@
+"""`realhands train`: train the network; measure the keypoint detector that it will live with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realhands_ros.hand.layer import HandModel
+from realhands_ros.handnet.config import CONFIGS
+from realhands_ros.handnet.stereo import POSE_BLENDS
+from realhands_ros.training.detections import fit_noise, write_detections
+from realhands_ros.training.distributed import processes
+from realhands_ros.training.hand_source import SyntheticSource
+from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.loop import Trainer, TrainingConfig
+from realhands_ros.training.losses import LOSSES, default_loss
+from realhands_ros.training.preparation import Preparation
+from realhands_ros.training.run_data import (
+    DETECTIONS_NAME,
+    RunData,
+    held_out_batches,
+    training_source,
+)
+from realhands_ros.training.run_folder import RunFolder
+from realhands_ros.training.stages import RECIPES, plan_by_epochs, plan_by_hands
+
+_DEFAULT = '(default: %(default)s)'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands run, detect and fit-noise."""
+    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
+    run_parser = actions.add_parser('run', help='train; run again to go on after a stop')
+    _add_run_arguments(run_parser)
+    run_parser.set_defaults(act=_run)
+    detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
+    detect.add_argument('dataset', type=Path)
+    detect.set_defaults(act=_detect)
+    fit = actions.add_parser('fit-noise', help='fit the keypoint noise to the detections')
+    fit.add_argument('dataset', type=Path)
+    fit.add_argument('out', type=Path, help='npz file to write')
+    fit.set_defaults(act=_fit)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen subcommand; return its exit code."""
+    return int(args.act(args))
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('out', type=Path, help='folder of the run')
+    data = parser.add_argument_group('data')
+    data.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
+    data.add_argument('--freihand', type=Path, metavar='DIR', help='needs the official MANO')
+    data.add_argument('--render', action='store_true', help='render new images while training')
+    data.add_argument('--backgrounds', type=Path, metavar='DIR', help='photographs, for --render')
+    data.add_argument('--noise', type=Path, metavar='NPZ', help='made by `fit-noise`')
+    data.add_argument('--model', type=Path, metavar='DIR', help='hand model (the open hand)')
+    plan = parser.add_argument_group('plan')
+    plan.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
+    plan.add_argument('--recipe', choices=RECIPES, default='multi', help=_DEFAULT)
+    plan.add_argument('--loss', choices=LOSSES, help='(default: metric for light)')
+    plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
+    plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
+    plan.add_argument('--paper-epochs', action='store_true', help="the paper's epochs instead")
+    plan.add_argument('--seed', type=int, default=0)
+    machine = parser.add_argument_group('machine')
+    machine.add_argument('--batch', type=int, default=16, help='hands a step ' + _DEFAULT)
+    machine.add_argument('--device', default='cpu', help='cpu or cuda ' + _DEFAULT)
+    machine.add_argument('--workers', type=int, default=1, help='loader processes ' + _DEFAULT)
+    machine.add_argument('--float32', action='store_true', help='no bfloat16')
+    machine.add_argument('--checkpoint-minutes', type=float, default=5.0, help=_DEFAULT)
+    machine.add_argument('--validation-minutes', type=float, default=30.0, help=_DEFAULT)
+
+
+def _run(args: argparse.Namespace) -> int:
+    config, data = _config(args), _data(args)
+    hand_model = HandModel.load(args.model)
+    noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
+    source = training_source(data, hand_model)
+    with processes(args.device) as group:
+        hands_per_step = args.batch * group.count
+        if args.paper_epochs:
+            plan = plan_by_epochs(args.recipe, len(source), hands_per_step)
+        else:
+            plan = plan_by_hands(args.recipe, args.hands, hands_per_step)
+        folder = RunFolder(args.out, _settings(args, config, group.count))
+        trainer = Trainer(
+            config,
+            plan,
+            source,
+            Preparation(config.network, noise),
+            hand_model,
+            folder,
+            group,
+            held_out=held_out_batches(data, config.network, noise) if group.is_first else (),
+        )
+        finished = trainer.train()
+        if group.is_first:
+            print(folder.weights_path if finished else 'stopped; the same command goes on')
+    return 0 if finished else 130
+
+
+def _config(args: argparse.Namespace) -> TrainingConfig:
+    network = CONFIGS[args.size]
+    return TrainingConfig(
+        network=network,
+        loss=args.loss or default_loss(network),
+        pose_blend=args.pose_blend,
+        hands_per_step=args.batch,
+        seed=args.seed,
+        use_bfloat16=not args.float32,
+        workers=args.workers,
+        checkpoint_minutes=args.checkpoint_minutes,
+        validation_minutes=args.validation_minutes,
+    )
+
+
+def _data(args: argparse.Namespace) -> RunData:
+    return RunData(
+        synthetic=args.synthetic,
+        freihand=args.freihand,
+        render=args.render,
+        backgrounds=args.backgrounds,
+        model_folder=args.model,
+        seed=args.seed,
+    )
+
+
+def _settings(
+    args: argparse.Namespace, config: TrainingConfig, process_count: int
+) -> dict[str, object]:
+    """Return what must be the same when a run goes on."""
+    return {
+        'network': config.network.as_dict(),
+        'loss': config.loss,
+        'recipe': args.recipe,
+        'hands': None if args.paper_epochs else args.hands,
+        'batch': config.hands_per_step,
+        'processes': process_count,
+        'seed': config.seed,
+        'bfloat16': config.use_bfloat16,
+        'synthetic': [str(folder) for folder in args.synthetic],
+        'freihand': str(args.freihand),
+        'render': args.render,
+        'noise': str(args.noise),
+        'model': str(args.model),
+    }
+
+
+def _detect(args: argparse.Namespace) -> int:
+    path = args.dataset / DETECTIONS_NAME
+    write_detections(SyntheticSource(args.dataset), path)
+    print(path)
+    return 0
+
+
+def _fit(args: argparse.Namespace) -> int:
+    noise = fit_noise(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
+    noise.save(args.out)
+    spread = noise.factor @ noise.factor.T
+    image = (spread.diagonal()[:42] ** 0.5).mean()
+    world = (spread.diagonal()[42:] ** 0.5).mean() * 180
+    print(f'missed {100 * noise.miss_rate:.1f} %, typical error {100 * image:.1f} % of the')
+    print(f"keypoints' box in the image, {world:.0f} mm of the world landmarks: {args.out}")
+    return 0
