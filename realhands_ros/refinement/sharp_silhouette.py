@@ -15,6 +15,8 @@ from realhands_ros.geometry.rasterizer import NO_FACE
 
 # A pixel on an edge that two triangles share must not fall between them by rounding.
 _OVERLAP_PX = 1e-4
+# Triangles that reach further belong to no hand, and their pixels would not fit an integer.
+_MAX_PX = 1e6
 
 
 @numba.njit(nogil=True, inline='always')
@@ -41,8 +43,9 @@ def draw_faces(vertices_px, depth, faces, height, width):  # type: ignore[no-unt
     """
     Return the number (H, W) of the triangle that each pixel sees, NO_FACE where there is none.
 
-    ``vertices_px`` (V, 2) are projected vertices in pixels and ``depth`` (V,) their depths, all
-    positive and finite; ``faces`` (F, 3).
+    ``vertices_px`` (V, 2) are projected vertices in pixels and ``depth`` (V,) their depths,
+    positive where the image shall mean anything; ``faces`` (F, 3). Triangles with a corner that is
+    not finite, or absurdly far away, are skipped.
     """
     face_id = np.full((height, width), NO_FACE, dtype=np.int32)
     nearness = np.zeros((height, width), dtype=np.float32)
@@ -52,7 +55,8 @@ def draw_faces(vertices_px, depth, faces, height, width):  # type: ignore[no-unt
         bx, by = vertices_px[b, 0] - ax, vertices_px[b, 1] - ay
         cx, cy = vertices_px[c, 0] - ax, vertices_px[c, 1] - ay
         double_area = bx * cy - by * cx
-        if double_area == 0.0:
+        extent = abs(ax) + abs(ay) + abs(bx) + abs(by) + abs(cx) + abs(cy)
+        if double_area == 0.0 or not extent < _MAX_PX:  # NaN is not below it either
             continue
         # The inverse depth is a linear function of the pixel.
         near_a = 1.0 / depth[a]

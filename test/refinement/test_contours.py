@@ -63,6 +63,20 @@ def test_sharp_silhouettes_are_those_of_the_rasteriser(model, sampler):
             assert (found != expected).mean() < 1e-3
 
 
+@pytest.mark.parametrize('wrong', [np.nan, np.inf, -np.inf, 1e300, -1e12])
+@pytest.mark.parametrize('corner', range(6))
+def test_triangles_with_a_wild_corner_are_skipped(wrong, corner):
+    good = np.array([[5.0, 5.0], [20.0, 6.0], [8.0, 25.0]])
+    bad = good + [30.0, 0.0]
+    bad.flat[corner] = wrong
+    faces = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
+    found = draw_faces(np.vstack([bad, good]), np.ones(6), faces, 60, 60)
+    assert set(np.unique(found)) == {NO_FACE, 1}
+    depth = np.ones(6)
+    depth[0] = wrong
+    assert (draw_faces(np.vstack([good, good]), depth, faces, 60, 60) != NO_FACE).any()
+
+
 def _pairs(mesh: np.ndarray, target: np.ndarray, far: float = 30.0) -> ContourPairs:
     """Match a mask drawn as two large triangles' pixels with a target."""
     corners = np.array([[-100.0, -100.0], [300.0, -100.0], [300.0, 300.0], [-100.0, 300.0]])
