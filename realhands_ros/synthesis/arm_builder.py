@@ -21,6 +21,8 @@ from realhands_ros.hand.pose_sampler import PoseSampler
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.hand.uv_atlas import UvAtlas, load_uv_atlas
 from realhands_ros.synthesis.forearm import (
+    ARM_TO_SHOULDER_M,
+    LONG_ARM_M,
     ArmCurve,
     arm_curve,
     band_mesh,
@@ -66,10 +68,15 @@ class Clothing:
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """The meshes of one arm and the truth of its hand."""
+    """
+    The meshes of one arm and the truth of its hand.
+
+    ``shoulder`` (3,) is where the arm joins a body, in the rig's frame, or None.
+    """
 
     meshes: tuple[SceneMesh, ...]
     truth: HandTruth
+    shoulder: FloatArray | None
 
 
 def sample_clothing(rng: np.random.Generator) -> Clothing:
@@ -166,7 +173,8 @@ class ArmBuilder:
         )
         arm_mesh = _mesh(arm._replace(normals=arm_normals), arm_label, arm_skin)
         worn = [_mesh_worn(part, arm_label, clothing) for part in _worn(curve, clothing)]
-        return Arm((hand_mesh, arm_mesh, *worn), truth)
+        shoulder = curve.end if placement.has_body else None
+        return Arm((hand_mesh, arm_mesh, *worn), truth, shoulder)
 
     def _pose_hand(
         self,
@@ -205,6 +213,7 @@ class ArmBuilder:
             placement.to_elbow,
             placement.to_shoulder,
             girth=girth * spread / _HALF_WRIST_WIDTH_M,
+            length=ARM_TO_SHOULDER_M if placement.has_body else LONG_ARM_M,
         )
 
     def _paint_skins(self, skin: SkinLook, size: int) -> tuple[Material, Material]:
@@ -247,12 +256,12 @@ class ArmBuilder:
 def _worn(curve: ArmCurve, clothing: Clothing) -> list[tuple[str, MeshGeometry]]:
     parts = []
     if clothing.sleeve_start is not None:
-        rings, around = 22, 24
+        rings, around = 28, 24
         folds = _folds(clothing, rings, around)
         sleeve = band_mesh(
             curve,
             clothing.sleeve_start,
-            0.52,
+            curve.length - 0.01,
             gap=clothing.sleeve_gap,
             folds=folds,
             around=around,
@@ -275,7 +284,7 @@ def _folds(clothing: Clothing, rings: int, around: int) -> FloatArray:
     folds = padded[:, around : 2 * around]
     folds = folds / (folds.std() + 1e-9) * rng.uniform(0.0015, 0.005)
     grows = np.clip(np.arange(rings) / 4.0, 0.25, 1.0)[:, None]
-    widens = np.linspace(0, rng.uniform(0.004, 0.025), rings)[:, None]
+    widens = np.linspace(0, rng.uniform(0.004, 0.02), rings)[:, None]
     return np.asarray(np.maximum(folds * grows, -0.6 * clothing.sleeve_gap) + widens)
 
 
@@ -313,7 +322,7 @@ def _mirrored_pose(pose: FloatArray) -> FloatArray:
 
 def _atlas_size(pixel_m: float) -> int:
     """Return the smallest atlas with texels smaller than a pixel."""
-    wanted = _ATLAS_WIDTH_M / (0.8 * pixel_m)
+    wanted = _ATLAS_WIDTH_M / pixel_m
     return next((size for size in _ATLAS_SIZES if size >= wanted), _ATLAS_SIZES[-1])
 
 

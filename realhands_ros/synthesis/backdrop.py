@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from realhands_ros.geometry.camera import StereoRig
+from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.colour import linear_to_srgb
 from realhands_ros.synthesis.mesh import (
     MeshGeometry,
@@ -26,10 +27,10 @@ from realhands_ros.synthesis.textures import plain, sample_texture
 FloatArray = NDArray[np.float64]
 Tint = tuple[float, float, float]
 
-_WALL_KINDS = ('plaster', 'plaster', 'plaster', 'wood', 'tiles', 'shelf', 'clutter')
+_WALL_KINDS = ('plaster', 'plaster', 'plaster', 'plaster', 'wood', 'tiles', 'shelf')
 _FLOOR_KINDS = ('wood', 'carpet', 'tiles')
-_TABLE_KINDS = ('wood', 'wood', 'plaster', 'tiles', 'cloth', 'clutter')
-_FURNITURE_KINDS = ('wood', 'shelf', 'plaster', 'cloth', 'clutter', 'print')
+_TABLE_KINDS = ('wood', 'wood', 'wood', 'plaster', 'plaster', 'cloth')
+_FURNITURE_KINDS = ('wood', 'wood', 'shelf', 'plaster', 'plaster', 'cloth', 'clutter')
 _DESK_KINDS = ('print', 'clutter', 'wood', 'plaster', 'cloth')
 
 
@@ -87,7 +88,7 @@ def room(rng: np.random.Generator, world: World) -> list[SceneMesh]:
     def surface(corners: list[tuple[float, float, float]], kinds: tuple[str, ...]) -> SceneMesh:
         kind = kinds[rng.integers(len(kinds))]
         points = np.array(corners) @ world.axes.T
-        metres = 2.5 if kind in ('shelf', 'clutter') else rng.uniform(0.7, 2.0)
+        metres = 2.5 if kind == 'shelf' else rng.uniform(0.7, 2.0)
         scale = (
             float(np.linalg.norm(points[1] - points[0])) / metres,
             float(np.linalg.norm(points[2] - points[1])) / metres,
@@ -134,26 +135,32 @@ def table(
     return meshes
 
 
-def person(rng: np.random.Generator, world: World, hand: HandTruth, skin: SkinLook) -> list[SceneMesh]:
-    """Return the torso and head of the one whose hand it is, behind the hand."""
-    wrist = hand.joints[0] @ world.axes
-    side = 1.0 if hand.handedness == 'right' else -1.0
-    distance = rng.uniform(0.22, 0.45)
-    chest = wrist + [side * rng.uniform(0.02, 0.30), rng.uniform(-0.35, 0.0), distance]
+def person(
+    rng: np.random.Generator,
+    world: World,
+    shoulder: FloatArray,
+    handedness: Handedness,
+    skin: SkinLook,
+) -> list[SceneMesh]:
+    """Return the torso and head of one who faces the camera; ``shoulder`` (3,) ends the arm."""
+    side = 1.0 if handedness == 'right' else -1.0
+    chest = shoulder @ world.axes + [side * 0.16, -0.12, 0.03]
     brightness = np.exp(rng.uniform(np.log(0.03), np.log(1.1)))
     cloth = _tint(brightness * (1 + rng.uniform(-0.4, 0.4, 3)))
-    torso = ellipsoid([0.22, 0.36, 0.13]).transformed(np.eye(3), [0, -0.18, 0])
-    neck = ellipsoid([0.06, 0.14, 0.06])
-    head = ellipsoid([0.078, 0.115, 0.095])
-    hair = ellipsoid([0.084, 0.10, 0.10])
     skin_tone = plain(_tint(linear_to_srgb(skin_colour(skin))), 0.5)
-    hair_tone = plain(tuple(rng.uniform(0.02, 0.5) * np.array([1.0, 0.8, 0.6])), 0.5)
+    hair_tone = plain(_tint(rng.uniform(0.02, 0.5) * np.array([1.0, 0.8, 0.6])), 0.5)
     yaw = rng.normal(0, 0.4)
+    torso = sample_texture(rng, 'cloth')
+    parts = [
+        ([0.20, 0.19, 0.12], [0, 0.0, 0], torso, cloth),
+        ([0.17, 0.42, 0.12], [0, -0.35, 0], torso, cloth),
+        ([0.055, 0.12, 0.055], [0, 0.20, 0.01], skin_tone, (1.0, 1.0, 1.0)),
+        ([0.075, 0.11, 0.09], [0, 0.33, 0.0], skin_tone, (1.0, 1.0, 1.0)),
+        ([0.082, 0.10, 0.095], [0, 0.365, 0.025], hair_tone, (1.0, 1.0, 1.0)),
+    ]
     return [
-        _mesh(world.place(torso, chest), sample_texture(rng, 'cloth'), cloth),
-        _mesh(world.place(neck, chest + [0, 0.22, 0.02]), skin_tone),
-        _mesh(world.place(head, chest + [0, 0.40, 0.0], yaw), skin_tone),
-        _mesh(world.place(hair, chest + [0, 0.445, 0.03], yaw), hair_tone),
+        _mesh(world.place(ellipsoid(radii), chest + offset, yaw), material, tint)
+        for radii, offset, material, tint in parts
     ]
 
 
@@ -169,7 +176,7 @@ def _furniture(rng: np.random.Generator, world: World, bounds: FloatArray) -> Sc
         place = np.array([x, 0, rng.uniform(0.6, front)])
     place[1] = floor + size[1] / 2 + (rng.uniform(0, 0.8) if rng.random() < 0.3 else 0.0)
     kind = _FURNITURE_KINDS[rng.integers(len(_FURNITURE_KINDS))]
-    scale = 0.0 if kind in ('shelf', 'print', 'clutter') else rng.uniform(0.7, 2.0)
+    scale = 0.0 if kind in ('shelf', 'clutter') else rng.uniform(0.7, 2.0)
     geometry = box(size, texels_per_metre=scale)
     return _mesh(world.place(geometry, place), sample_texture(rng, kind), _paint(rng))
 

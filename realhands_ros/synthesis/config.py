@@ -60,6 +60,7 @@ class SynthesisConfig:
         """Return the parameters as plain values that JSON can hold."""
         values = asdict(self)
         values['mix'] = dict(self.mix)
+        values['cameras'], values['resolutions'] = list(self.cameras), list(self.resolutions)
         for name in ('backgrounds', 'model_folder'):
             values[name] = None if values[name] is None else str(values[name])
         return values

@@ -19,20 +19,24 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FOREARM_LENGTH_M = 0.27
-_ARM_LENGTH_M = 0.55
+# From the wrist's edge to the shoulder, and long enough to leave any picture.
+ARM_TO_SHOULDER_M = 0.56
+LONG_ARM_M = 0.85
 _WRIST_BEND_M = 0.055
 _ELBOW_BEND_M = 0.06
 _STEP_M = 0.005
 
 # Half width and half thickness (metres) of a forearm, by the distance from the wrist's edge.
-_PROFILE_AT_M = np.array([0.0, 0.05, 0.12, 0.19, 0.27, 0.55])
+_PROFILE_AT_M = np.array([0.0, 0.05, 0.12, 0.19, 0.27, 0.56])
 _HALF_WIDTH_M = np.array([0.029, 0.032, 0.041, 0.045, 0.043, 0.050])
 _HALF_THICKNESS_M = np.array([0.020, 0.024, 0.035, 0.041, 0.042, 0.050])
 
-_RING_AT_M = np.concatenate(
-    [[0.0, 0.004, 0.009, 0.015, 0.022, 0.03, 0.04, 0.052, 0.066, 0.085, 0.11, 0.14, 0.17, 0.20],
-     [0.23, 0.25, 0.27, 0.29, 0.31, 0.34, 0.40, 0.47, _ARM_LENGTH_M]]
+# Distances of the forearm's rings from the wrist's edge; the upper arm's are _UPPER_STEP_M apart.
+_RING_AT_M = np.array(
+    [0.0, 0.004, 0.009, 0.015, 0.022, 0.03, 0.04, 0.052, 0.066, 0.085, 0.11, 0.14, 0.17, 0.20,
+     0.23, 0.25, 0.27, 0.29, 0.31]
 )  # fmt: skip
+_UPPER_STEP_M = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,16 @@ class ArmCurve:
     centres: FloatArray
     frames: FloatArray
     girth: float
+
+    @property
+    def length(self) -> float:
+        """Return how far the arm reaches from the wrist's edge, metres."""
+        return _STEP_M * (len(self.centres) - 1)
+
+    @property
+    def end(self) -> FloatArray:
+        """Return the middle of the arm's far end, (3,)."""
+        return np.asarray(self.centres[-1])
 
     def ring(
         self, distance: float, *, gap: float = 0.0, angles: FloatArray | None = None
@@ -109,16 +123,17 @@ def arm_curve(
     to_shoulder: FloatArray,
     *,
     girth: float,
+    length: float = LONG_ARM_M,
 ) -> ArmCurve:
     """
     Lay the axis of an arm behind a wrist.
 
     ``loop_points`` (K, 3) as ``boundary_loop`` orders them; ``to_hand`` and ``dorsal`` (3,) are the
     hand's own directions; ``to_elbow`` and ``to_shoulder`` (3,) those of the arm. ``girth`` 1 is
-    an average adult's.
+    an average adult's; ``length`` of the axis in metres.
     """
     start = -unit(to_hand)
-    distances = np.arange(0.0, _ARM_LENGTH_M + _STEP_M, _STEP_M)
+    distances = np.arange(0.0, length + _STEP_M / 2, _STEP_M)
     side = unit(np.cross(dorsal, start))
     frame = np.stack([side, np.cross(start, side), start], axis=1)
     bends = _growing_turn(start, to_elbow, _smoothstep(distances / _WRIST_BEND_M))
@@ -129,8 +144,10 @@ def arm_curve(
 
 
 def forearm_mesh(curve: ArmCurve) -> MeshGeometry:
-    """Return the skin from the wrist's edge to the upper arm; ring 0 is the edge itself."""
-    return tube(np.stack([curve.ring(distance) for distance in _RING_AT_M]))
+    """Return the skin from the wrist's edge to the arm's end; ring 0 is the edge itself."""
+    upper = np.arange(_RING_AT_M[-1] + _UPPER_STEP_M, curve.length, _UPPER_STEP_M)
+    distances = np.concatenate([_RING_AT_M, upper, [curve.length]])
+    return tube(np.stack([curve.ring(distance) for distance in distances]))
 
 
 def band_mesh(

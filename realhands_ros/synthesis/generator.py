@@ -25,6 +25,9 @@ FloatArray = NDArray[np.float64]
 SHAPE_RANGE = 2.0
 
 _PHOTO_SHARE = 0.55
+# How often there is a table, and how much of that is left before a photograph.
+_TABLE_SHARE: dict[ViewMix, float] = {'tabletop': 0.9, 'egocentric': 0.5, 'frontal': 0.0}
+_TABLE_BEFORE_PHOTO = 0.4
 # Side of the square crop relative to the larger side of the keypoints' box.
 _CROP_MARGIN = (1.3, 2.0)
 # About how much of the scene a crop shows, at the hand's distance.
@@ -88,14 +91,13 @@ class SceneGenerator:
         clothing = sample_clothing(rng)
         girth = rng.uniform(0.88, 1.2)
         placement = sample_placement(rng, mix, handedness, rig, up)
-        pixel = placement.wrist[2] / (rig.left.intrinsics[0, 0])
+        pixel = placement.wrist[2] / rig.left.intrinsics[0, 0]
         if self._config.crop_size is not None:
-            pixel = _CROP_WIDTH_M / (self._config.crop_size)
+            pixel = _CROP_WIDTH_M / self._config.crop_size
         placements = [(placement, handedness)]
         if rng.random() < self._config.second_hand_share:
             other: Handedness = 'left' if handedness == 'right' else 'right'
-            gap = rng.uniform(0.06, 0.22)
-            placements.append((beside(rng, placement, handedness, gap), other))
+            placements.append((beside(rng, placement, mix, handedness), other))
         return [
             self._arms.build(
                 place,
@@ -123,19 +125,17 @@ class SceneGenerator:
     ) -> list[SceneMesh]:
         world = World.with_up(up)
         hand = arms[0].truth
-        with_photo = self._photos is not None and rng.random() < _PHOTO_SHARE
-        if with_photo and self._photos is not None:
+        table_share = _TABLE_SHARE[mix]
+        if self._photos is not None and rng.random() < _PHOTO_SHARE:
             meshes = photo_backdrop(rng, self._photos, rig, lighting)
+            table_share *= _TABLE_BEFORE_PHOTO
         else:
             meshes = room(rng, world)
-        table_share = {'tabletop': 0.9, 'egocentric': 0.5, 'frontal': 0.0}[mix]
-        if with_photo:
-            table_share *= 0.4
         if rng.random() < table_share:
             below = rng.uniform(0.0, 0.02) if rng.random() < 0.4 else rng.uniform(0.02, 0.35)
             meshes += table(rng, world, _lowest(arms, world) - below, hand)
-        if mix == 'frontal' and rng.random() < 0.5:
-            meshes += person(rng, world, hand, skin)
+        if arms[0].shoulder is not None:
+            meshes += person(rng, world, arms[0].shoulder, hand.handedness, skin)
         return meshes
 
 

@@ -41,6 +41,8 @@ _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
 # the mix's usual side (back of the hand for the first two, palm for the last).
 _FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.3, 'tabletop': 0.35, 'frontal': 0.25}
 _ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 35.0, 'tabletop': 35.0, 'frontal': 30.0}
+# Of the frontal views, those that show whose hand it is.
+_BODY_SHARE = 0.5
 _WRIST_FLEXION_DEG = (24.0, 60.0)
 _WRIST_DEVIATION_DEG = (9.0, 22.0)
 
@@ -52,12 +54,14 @@ class HandPlacement:
 
     ``rotation`` (3, 3) of the hand model about the wrist, ``wrist`` (3,) metres; ``to_elbow`` (3,)
     and ``to_shoulder`` (3,) are the unit directions of forearm and upper arm, seen from the hand.
+    With ``has_body`` the arm ends at a shoulder; otherwise it goes on, out of the picture.
     """
 
     rotation: FloatArray
     wrist: FloatArray
     to_elbow: FloatArray
     to_shoulder: FloatArray
+    has_body: bool = False
 
 
 def sample_up(rng: np.random.Generator, view_mix: ViewMix) -> FloatArray:
@@ -92,27 +96,36 @@ def sample_placement(
         roll = rng.uniform(-180, 180)
     rotation = _hand_rotation(rng, pointing, dorsal, np.deg2rad(roll), handedness)
     fingers = -side * rotation[:, 0]
+    has_body = view_mix == 'frontal' and rng.random() < _BODY_SHARE
     return HandPlacement(
         rotation=rotation,
         wrist=centre - _WRIST_TO_CENTRE_M * fingers,
         to_elbow=-pointing,
-        to_shoulder=_to_shoulder(rng, view_mix, pointing, up),
+        to_shoulder=_to_shoulder(rng, side, pointing, up, has_body=has_body),
+        has_body=has_body,
     )
 
 
 def beside(
-    rng: np.random.Generator, placement: HandPlacement, handedness: Handedness, gap: float
+    rng: np.random.Generator,
+    placement: HandPlacement,
+    view_mix: ViewMix,
+    handedness: Handedness,
 ) -> HandPlacement:
-    """Place a second hand, the other one, roughly as the mirror image of the first beside it."""
-    lateral = 1.0 if handedness == 'right' else -1.0
-    offset = np.array([lateral * gap, rng.uniform(-0.08, 0.08), rng.uniform(-0.04, 0.10)])
+    """Place the same person's other hand beside the first, roughly as its mirror image."""
+    towards_other = -1.0 if handedness == 'right' else 1.0
+    if view_mix == 'frontal':
+        towards_other = -towards_other
+    gap = rng.uniform(0.08, 0.24)
+    offset = np.array([towards_other * gap, rng.uniform(-0.08, 0.08), rng.uniform(-0.04, 0.10)])
     mirror = np.diag([-1.0, 1.0, 1.0])
     turn = Rotation.from_rotvec(rng.normal(0, 0.3, 3)).as_matrix()
+    to_elbow = turn @ mirror @ placement.to_elbow
     return HandPlacement(
         rotation=turn @ mirror @ placement.rotation @ mirror,
         wrist=placement.wrist + offset,
-        to_elbow=turn @ mirror @ placement.to_elbow,
-        to_shoulder=turn @ mirror @ placement.to_shoulder,
+        to_elbow=to_elbow,
+        to_shoulder=unit(to_elbow + rng.normal(0, 0.2, 3)),
     )
 
 
@@ -157,11 +170,12 @@ def _frontal_forearm(rng: np.random.Generator, side: float, up: FloatArray) -> F
 
 
 def _to_shoulder(
-    rng: np.random.Generator, view_mix: ViewMix, pointing: FloatArray, up: FloatArray
+    rng: np.random.Generator, side: float, pointing: FloatArray, up: FloatArray, *, has_body: bool
 ) -> FloatArray:
-    if view_mix == 'frontal':
-        return unit(np.array([0.0, 0.0, 0.5]) - 0.3 * up + rng.normal(0, 0.2, 3))
-    return unit(-pointing + 0.5 * up + rng.normal(0, 0.2, 3))
+    if has_body:
+        # Up and back from the elbow, towards the middle of a person who faces the camera.
+        return unit(np.array([0.15 * side, 0.0, 0.8]) + 0.6 * up + rng.normal(0, 0.15, 3))
+    return unit(-pointing + rng.normal(0, 0.2, 3))
 
 
 def _hand_rotation(

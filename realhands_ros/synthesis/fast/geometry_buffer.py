@@ -93,7 +93,7 @@ class TextureCache:
         self._tensors: WeakKeyDictionary[Material, torch.Tensor] = WeakKeyDictionary()
 
     def __getitem__(self, material: Material) -> torch.Tensor:
-        """Return (1, 6, H, W): albedo, roughness, slope of the relief along u and v."""
+        """Return (H, W, 6): albedo, roughness, slope of the relief along u and v."""
         tensor = self._tensors.get(material)
         if tensor is None:
             tensor = _texture(material).to(self._device)
@@ -225,7 +225,7 @@ def _look_up(mesh: DeviceMesh, mesh_id: torch.Tensor, uv: torch.Tensor) -> torch
             continue
         channels = 6 if mesh.has_relief[index] else 4
         sampled = functional.grid_sample(
-            texture[:, :channels],
+            texture[None, ..., :channels].permute(0, 3, 1, 2),
             grid[here][None, None],
             mode='bilinear',
             padding_mode='reflection',
@@ -237,15 +237,15 @@ def _look_up(mesh: DeviceMesh, mesh_id: torch.Tensor, uv: torch.Tensor) -> torch
 
 def _texture(material: Material) -> torch.Tensor:
     height, width = material.roughness.shape
-    channels = np.zeros((6, height, width), dtype=np.float32)
-    channels[_ALBEDO] = np.moveaxis(material.albedo, -1, 0)
-    channels[_ROUGHNESS] = material.roughness
+    channels = np.zeros((height, width, 6), dtype=np.float32)
+    channels[..., _ALBEDO] = material.albedo
+    channels[..., _ROUGHNESS] = material.roughness
     if material.height is not None:
         # Slopes per unit of u and v, where 1 is the whole texture.
         by_row, by_column = np.gradient(material.height)
-        channels[4] = by_column * (width - 1)
-        channels[5] = by_row * (height - 1)
-    return torch.from_numpy(channels)[None]
+        channels[..., 4] = by_column * (width - 1)
+        channels[..., 5] = by_row * (height - 1)
+    return torch.from_numpy(channels)
 
 
 def _uv_gradients(

@@ -9,7 +9,8 @@ edges. The truth (labels and depth) is sampled at pixel centres.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.synthesis.fast import numba_shading
 from realhands_ros.synthesis.fast.geometry_buffer import (
     DeviceMesh,
     Fragments,
@@ -50,9 +52,12 @@ class FastRenderer:
         self._device = torch.device(device)
         self._textures = TextureCache(self._device)
 
-    @torch.no_grad()
     def render(self, scene: Scene) -> tuple[RenderedView, RenderedView]:
         """Return the left and the right view of a scene."""
+        with torch.no_grad(), _one_thread():
+            return self._render(scene)
+
+    def _render(self, scene: Scene) -> tuple[RenderedView, RenderedView]:
         front = [mesh for mesh in scene.meshes if not mesh.is_backdrop]
         back = [mesh for mesh in scene.meshes if mesh.is_backdrop]
         foreground = upload(front, self._visibility(front), self._textures)
@@ -74,6 +79,22 @@ class FastRenderer:
             torch.from_numpy(normals).to(self._device),
             torch.from_numpy(areas).to(self._device),
         )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """
+    Let torch compute on one core of the CPU.
+
+    Its tensors are too small here for more to pay, and sums keep their order; who has more cores
+    renders in several processes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _disc_areas(mesh: SceneMesh) -> NDArray[np.float64]:
@@ -110,22 +131,32 @@ def _render_view(foreground: DeviceMesh, backdrop: DeviceMesh, view: _View) -> R
         labels[pixel] = mesh.labels[mesh.face_mesh[seen.face[nearer]]]
     background = torch.zeros(len(depth), 3, device=device)
     background[behind.pixel] = _radiance(backdrop, behind, view)
+    limit = torch.full_like(depth, torch.inf)
+    limit[behind.pixel] = behind.depth
     shape = (camera.height, camera.width)
     return RenderedView(
         background=background.view(*shape, 3).cpu().numpy(),
-        foreground=_antialiased(foreground, before, view).view(*shape, 4).cpu().numpy(),
+        foreground=_antialiased(foreground, before, limit, view).view(*shape, 4).cpu().numpy(),
         labels=labels.view(shape).cpu().numpy(),
         depth=depth.view(shape).cpu().numpy(),
     )
 
 
-def _antialiased(mesh: DeviceMesh, centres: Fragments, view: _View) -> torch.Tensor:
-    """Return radiance times coverage, and coverage, (H * W, 4)."""
+def _antialiased(
+    mesh: DeviceMesh, centres: Fragments, limit: torch.Tensor, view: _View
+) -> torch.Tensor:
+    """
+    Return radiance times coverage, and coverage, (H * W, 4).
+
+    What lies farther than ``limit`` (H * W,) metres is hidden by the backdrop.
+    """
     camera = view.camera
     image = torch.zeros(camera.height * camera.width, 4, device=centres.depth.device)
     if len(centres.pixel) == 0:
         return image
     samples, fine, owner = _samples(mesh, centres, camera)
+    seen = samples.depth < limit[owner]
+    samples, owner = samples.select(seen), owner[seen]
     count = torch.bincount(owner, minlength=len(image))
     low = torch.full_like(image[:, 0], torch.inf).scatter_reduce_(
         0, owner, samples.depth, 'amin'
@@ -173,8 +204,18 @@ def _samples(
 
 def _radiance(mesh: DeviceMesh, seen: Fragments, view: _View) -> torch.Tensor:
     """Return the radiance that fragments send to the camera, (N, 3)."""
-    surface = surface_at(mesh, seen, view.camera)
-    if mesh.emissive.all():
-        return surface.albedo
-    lit = lit_share(view.shadow, surface.position, surface.smooth_normal, seen.pixel)
-    return shade(surface, view.lighting, lit, view.camera.centre)
+    shade_all = numba_shading.radiance if seen.depth.device.type == 'cpu' else radiance
+    return shade_all(mesh, seen, view.shadow, view.lighting, view.camera)
+
+
+def radiance(
+    mesh: DeviceMesh,
+    seen: Fragments,
+    shadow: ShadowMap,
+    lighting: Lighting,
+    camera: PinholeCamera,
+) -> torch.Tensor:
+    """Return the radiance (N, 3) that fragments send to the camera, on any device."""
+    surface = surface_at(mesh, seen, camera)
+    lit = lit_share(shadow, surface.position, surface.smooth_normal, seen.pixel)
+    return shade(surface, lighting, lit, camera.centre)

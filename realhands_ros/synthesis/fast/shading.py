@@ -21,15 +21,17 @@ from realhands_ros.synthesis.harmonics import BANDS, sh_basis
 from realhands_ros.synthesis.scene import Lighting
 
 # Cosine lobe over pi in bands 0, 1, 2 (Ramamoorthi and Hanrahan, 2001).
-_COSINE_LOBE = (1.0, 2.0 / 3.0, 0.25)
+COSINE_LOBE = (1.0, 2.0 / 3.0, 0.25)
 
 # Of red, green and blue on skin: how far light wraps past the terminator, how much of the normal
 # comes from the surface without fine relief, and the exponent on the shadow.
-_WRAP = (0.20, 0.08, 0.05)
-_SMOOTHING = (0.70, 0.40, 0.25)
-_SHADOW_EXPONENT = (0.70, 0.98, 1.05)
+WRAP = (0.20, 0.08, 0.05)
+SMOOTHING = (0.70, 0.40, 0.25)
+SHADOW_EXPONENT = (0.70, 0.98, 1.05)
 # What a rough surface keeps of its reflectance at grazing angles.
-_GRAZING = 0.4
+GRAZING = 0.4
+# How much of each further band of the environment a glossy reflection keeps.
+AMBIENT_DAMPING = 0.8
 
 
 def shade(
@@ -58,7 +60,7 @@ def shade(
 
 def _ambient(surface: Surface, environment: torch.Tensor) -> torch.Tensor:
     """Return irradiance over pi from the environment, dimmed and reddened in crevices."""
-    scale = torch.tensor([_COSINE_LOBE[band] for band in BANDS], device=environment.device)
+    scale = torch.tensor([COSINE_LOBE[band] for band in BANDS], device=environment.device)
     light = (sh_basis(surface.normal) @ (environment * scale[:, None])).clamp(min=0)
     visible, albedo = surface.visibility, surface.albedo
     a = 2.0404 * albedo - 0.3324
@@ -74,12 +76,12 @@ def _key_diffuse(surface: Surface, to_light: torch.Tensor, lit: torch.Tensor) ->
     def on_skin(values: tuple[float, float, float]) -> torch.Tensor:
         return torch.tensor(values, device=lit.device) * surface.subsurface
 
-    smoothing, wrap = on_skin(_SMOOTHING), on_skin(_WRAP)
+    smoothing, wrap = on_skin(SMOOTHING), on_skin(WRAP)
     fine = (surface.normal @ to_light)[:, None]
     coarse = (surface.smooth_normal @ to_light)[:, None]
     cosine = fine + smoothing * (coarse - fine)
     wrapped = ((cosine + wrap) / (1 + wrap) ** 2).clamp(min=0)
-    exponent = 1 + on_skin(tuple(e - 1 for e in _SHADOW_EXPONENT))  # type: ignore[arg-type]
+    exponent = 1 + on_skin(tuple(e - 1 for e in SHADOW_EXPONENT))  # type: ignore[arg-type]
     return wrapped * lit**exponent
 
 
@@ -109,8 +111,8 @@ def _ambient_specular(
 ) -> torch.Tensor:
     n_v = (surface.normal * to_viewer).sum(1, keepdim=True).clamp(min=0)
     mirrored = functional.normalize(2 * n_v * surface.normal - to_viewer, dim=1)
-    damping = torch.tensor([0.8**band for band in BANDS], device=environment.device)
+    damping = torch.tensor([AMBIENT_DAMPING**band for band in BANDS], device=environment.device)
     light = (sh_basis(mirrored) @ (environment * damping[:, None])).clamp(min=0)
-    grazing = _GRAZING * torch.maximum(1 - surface.roughness, surface.specular)
+    grazing = GRAZING * torch.maximum(1 - surface.roughness, surface.specular)
     fresnel = surface.specular + (grazing - surface.specular).clamp(min=0) * (1 - n_v) ** 5
     return light * fresnel * surface.visibility**2

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.synthesis.fast.geometry_buffer import DeviceMesh, visible_fragments
@@ -22,15 +23,15 @@ from realhands_ros.synthesis.scene import Lighting
 _MAP_SIZE = 320
 _LIGHT_DISTANCE_M = 4.0
 # A receiver is lifted off its surface by this much, so that it does not shade itself.
-_LIFT_M = 0.003
+LIFT_M = 0.003
 # Receivers of ambient occlusion whose table of form factors fits a core's cache.
 _ROWS_AT_ONCE = 128
 _SEARCH_TAPS = 6
 _TAPS = 12
-_MAX_RADIUS_TEXELS = 14.0
+MAX_RADIUS_TEXELS = 14.0
 _GOLDEN_ANGLE = 2.39996323
 # Beyond this cosine to the light's direction even wrapped light is dark.
-_SHADED_COSINE = 0.25
+SHADED_COSINE = 0.25
 
 
 class ShadowMap(NamedTuple):
@@ -77,11 +78,11 @@ def lit_share(
     rotation = torch.as_tensor(shadow.camera.rotation, dtype=torch.float32, device=device)
     translation = torch.as_tensor(shadow.camera.translation, dtype=torch.float32, device=device)
     focal = float(shadow.camera.intrinsics[0, 0])
-    in_light = (position + _LIFT_M * normal) @ rotation.T + translation
+    in_light = (position + LIFT_M * normal) @ rotation.T + translation
     depth = in_light[:, 2]
     uv = in_light[:, :2] / depth[:, None] * focal + (_MAP_SIZE - 1) / 2
     # Only what lies on the map and faces the light can be in another surface's shadow.
-    faces = normal @ rotation[2] < _SHADED_COSINE
+    faces = normal @ rotation[2] < SHADED_COSINE
     here = torch.nonzero(faces & ((uv - _MAP_SIZE / 2).abs() < _MAP_SIZE / 2).all(1))[:, 0]
     lit = torch.ones(len(position), 1, device=device)
     lit[here, 0] = _filtered(
@@ -102,15 +103,27 @@ def _filtered(
         52.9829189 * torch.frac(0.06711056 * (pixel % 1021) + 0.00583715 * (pixel // 7 % 1019))
     )
     cosine, sine = torch.cos(turn), torch.sin(turn)
-    search = torch.full_like(depth, _MAX_RADIUS_TEXELS)
-    blockers = _taps(depth_map, uv, search, cosine, sine, _SEARCH_TAPS)
-    blocks = blockers < depth - _LIFT_M / 2
+    search_offsets, offsets = spiral()
+    search = torch.full_like(depth, MAX_RADIUS_TEXELS)
+    blockers = _taps(depth_map, uv, search, cosine, sine, search_offsets)
+    blocks = blockers < depth - LIFT_M / 2
     count = blocks.sum(0)
     mean_gap = torch.where(blocks, depth - blockers, 0.0).sum(0) / count.clamp(min=1)
-    radius = (mean_gap * texels_per_metre).clamp(1.0, _MAX_RADIUS_TEXELS)
-    occluded = _taps(depth_map, uv, radius, cosine, sine, _TAPS) < depth
+    radius = (mean_gap * texels_per_metre).clamp(1.0, MAX_RADIUS_TEXELS)
+    occluded = _taps(depth_map, uv, radius, cosine, sine, offsets) < depth
     share = 1 - occluded.float().mean(0)
     return torch.where(count > 0, share, 1.0)
+
+
+def spiral() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where the map is looked up, in a unit disc: to find blockers, and to filter."""
+    patterns = []
+    for count in (_SEARCH_TAPS, _TAPS):
+        k = np.arange(count)
+        reach = np.sqrt((k + 0.5) / count)[:, None]
+        angle = k * _GOLDEN_ANGLE
+        patterns.append((reach * np.stack([np.cos(angle), np.sin(angle)], 1)).astype(np.float32))
+    return patterns[0], patterns[1]
 
 
 def ambient_visibility(
@@ -159,17 +172,15 @@ def _taps(
     radius: torch.Tensor,
     cosine: torch.Tensor,
     sine: torch.Tensor,
-    count: int,
+    offsets: NDArray[np.float32],
 ) -> torch.Tensor:
-    """Return the map's depth at ``count`` places of a turned spiral around ``uv``, (count, N)."""
-    k = torch.arange(count, device=uv.device, dtype=torch.float32)[:, None]
-    reach = torch.sqrt((k + 0.5) / count)
-    spiral_x, spiral_y = reach * torch.cos(k * _GOLDEN_ANGLE), reach * torch.sin(k * _GOLDEN_ANGLE)
+    """Return the map's depth at turned and scaled ``offsets`` (K, 2) from ``uv``, (K, N)."""
+    spiral_x, spiral_y = torch.from_numpy(offsets).to(uv.device).T[:, :, None]
     along, across = cosine * radius, sine * radius
     x = (uv[:, 0] + spiral_x * along - spiral_y * across).round_().clamp_(0, _MAP_SIZE - 1)
     y = (uv[:, 1] + spiral_x * across + spiral_y * along).round_().clamp_(0, _MAP_SIZE - 1)
     index = y.mul_(_MAP_SIZE).add_(x).int()
-    return torch.index_select(depth_map.ravel(), 0, index.ravel()).view(count, -1)
+    return torch.index_select(depth_map.ravel(), 0, index.ravel()).view(len(offsets), -1)
 
 
 def _any_across(direction: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float]:
