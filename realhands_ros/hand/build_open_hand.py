@@ -35,6 +35,10 @@ from realhands_ros.hand.topology import JOINT_PARENTS
 
 _SUBDIVISION_LEVELS = 2
 
+# Directions are kept to a tenth of a nanometre, so that the last digits of the linear algebra,
+# which change with its number of threads, do not show in the file.
+_DECIMALS = 10
+
 
 def build_template(source: RiggedHand) -> RiggedHand:
     """Return the model's rest pose from the source hand: 778 vertices with skin weights."""
@@ -55,8 +59,8 @@ def build_model(glb_path: Path) -> HandModelData:
     space = build_shape_space(template)
     return HandModelData(
         v_template=template.vertices,
-        shapedirs=space.vertices,
-        posedirs=pose_correctives(template),
+        shapedirs=space.vertices.round(_DECIMALS),
+        posedirs=pose_correctives(template).round(_DECIMALS),
         joint_regressor=joint_regressor(template, space),
         skin_weights=template.skin_weights,
         faces=template.faces,

@@ -107,10 +107,10 @@ def _longer(fingers: dict[str, float]) -> Callable[[RiggedHand], tuple[FloatArra
 
 def _palm_width(hand: RiggedHand) -> tuple[FloatArray, FloatArray]:
     def widen(points: FloatArray) -> FloatArray:
-        return np.asarray((points - hand.joints[0]) * [0.0, 0.0, 0.05])
+        return np.asarray((points - hand.joints[0]) * [0.0, 0.0, 0.065])
 
     # Fingers on a broad hand are broader too, about half as much.
-    sideways = np.diag([0.0, 0.0, 0.025])
+    sideways = np.diag([0.0, 0.0, 0.032])
     return _change(hand, widen, {name: sideways for name in JOINT_NAMES[1:13]})
 
 
@@ -151,7 +151,7 @@ def _palm_wedge(hand: RiggedHand) -> tuple[FloatArray, FloatArray]:
 # In the order of the shape parameters (docs/hand_shape.md describes them).
 SHAPE_DIRECTIONS: dict[str, Callable[[RiggedHand], tuple[FloatArray, FloatArray]]] = {
     'size': _size,
-    'finger length': _longer({finger: 0.035 for finger in FOUR_FINGERS}),
+    'finger length': _longer({finger: 0.045 for finger in FOUR_FINGERS}),
     'palm width': _palm_width,
     'thickness': _thickness,
     'thumb length': _longer({'thumb': 0.05}),
