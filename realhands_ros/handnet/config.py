@@ -1,4 +1,4 @@
-"""The network's two sizes: the paper's, and a light one that keeps its plan in real time."""
+"""The network's sizes: the paper's, and a light one that keeps its plan in real time."""
 
 from __future__ import annotations
 
@@ -111,4 +111,20 @@ LIGHT = HandNetConfig(
     landmark_channels=128,
 )
 
-CONFIGS = {config.name: config for config in (PAPER, LIGHT)}
+# For tests, and for trying the training out.
+TINY = HandNetConfig(
+    name='tiny',
+    input_size=64,
+    block='basic',
+    pose_representation='root_6d',
+    stem_channels=8,
+    stage_channels=(12, 16, 24, 32),
+    stage_blocks=(1, 1, 1, 1),
+    fusion_channels=8,
+    decoder_channels=(24, 16, 12, 8, 8),
+    decoder_convolutions=1,
+    base_channels=(64, 48),
+    landmark_channels=32,
+)
+
+CONFIGS = {config.name: config for config in (PAPER, LIGHT, TINY)}
