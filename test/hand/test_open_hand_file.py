@@ -17,6 +17,7 @@ from realhands_ros.hand.open_hand.measurements import (
     section_ratio,
     without_correctives,
 )
+from realhands_ros.hand.open_hand.report import mesh_table, section_table, size_table
 from realhands_ros.hand.open_hand.shape_space import SHAPE_DIRECTIONS, build_shape_space
 from realhands_ros.hand.open_hand.source import RiggedHand
 from realhands_ros.hand.skeleton import HandSkeleton
@@ -319,6 +320,14 @@ def test_first_direction_spans_adult_sizes(right) -> None:
     assert (np.diff(lengths) > 0.005).all()
     assert 0.145 < lengths[0] < 0.160
     assert 0.218 < lengths[-1] < 0.230
+
+
+def test_documented_tables_are_those_of_the_committed_file(right) -> None:
+    document = (default_model_folder().parents[1] / 'docs' / 'hand_shape.md').read_text()
+    documented = set(document.splitlines())
+    for table in (mesh_table(right), size_table(right), section_table(right)):
+        missing = [row for row in table.splitlines()[2:] if row not in documented]
+        assert not missing, 'run realhands_ros.hand.open_hand.report and update docs/hand_shape.md'
 
 
 # --- left hand, smplx --------------------------------------------------------------------------
