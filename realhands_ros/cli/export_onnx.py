@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from realhands_ros.handnet.onnx_export import export_onnx
-from realhands_ros.handnet.stage import DEFAULT_WEIGHTS
+from realhands_ros.handnet.stage import default_weights_path
 from realhands_ros.handnet.weights import load_weights
-from realhands_ros.resources import resource_path
 
 SUMMARY = 'write the network to an ONNX file'
 
@@ -17,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file and the weights."""
     parser.add_argument('out', type=Path, metavar='OUT.onnx', help='file to write')
     parser.add_argument(
-        '--weights', type=Path, metavar='FILE', help=f'safetensors (default: {DEFAULT_WEIGHTS})'
+        '--weights', type=Path, metavar='FILE', help='safetensors (default: the shipped ones)'
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export; return 0. Raises WeightsError or ConfigError."""
-    network, info = load_weights(args.weights or resource_path(DEFAULT_WEIGHTS))
+    network, info = load_weights(args.weights or default_weights_path())
     export_onnx(network, args.out)
     size = info.config.input_size
     print(f'{args.out}: {info.config.name}, crops of {size} x {size} pixels, any batch size')

@@ -108,7 +108,7 @@ LIGHT = HandNetConfig(
     decoder_channels=(192, 96, 48, 32, 16),
     decoder_convolutions=1,
     base_channels=(512, 256),
-    landmark_channels=128,
+    landmark_channels=256,
 )
 
 # For tests, and for trying the training out.

@@ -37,13 +37,18 @@ from realhands_ros.resources import resource_path
 
 FloatArray = NDArray[np.float64]
 
-DEFAULT_WEIGHTS = 'models/handnet_light.safetensors'
+DEFAULT_WEIGHTS = 'handnet_light.safetensors'
 
 # A mesh whose keypoints lie this far (share of the keypoints' box) from the detected ones is not
 # the hand that was detected.
 _DOUBTFUL_ERROR = 0.12
 # A hand with more than this share of its vertices outside an image is cut off by it.
 _TRUNCATED_SHARE = 0.03
+
+
+def default_weights_path() -> Path:
+    """Return where the shipped weights are."""
+    return resource_path('models') / DEFAULT_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,7 @@ class HandNetStage:
         Raises WeightsError, ModelFileError or ConfigError when they cannot be used.
         """
         self.config = config or HandNetStageConfig()
-        path = self.config.weights or resource_path(DEFAULT_WEIGHTS)
-        network, self.weights_info = load_weights(path)
+        network, self.weights_info = load_weights(self.config.weights or default_weights_path())
         folder = self.config.model_folder or default_model_folder()
         sides: tuple[Handedness, ...] = ('left', 'right')
         self._models = {side: FastHandModel(load_hand_model_data(folder, side)) for side in sides}
