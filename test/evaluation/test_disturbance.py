@@ -61,7 +61,7 @@ def test_disturbed_masks_are_like_a_network_s(kind):
     found = disturb_mask(np.random.default_rng(3), mask, kind, wrist_px=np.array([100.0, 180.0]))
     assert found.dtype == np.float32
     assert 0.0 <= found.min() <= found.max() <= 1.0 + 1e-6
-    assert 0.8 < mask_iou(found > 0.5, mask > 0.5) < 0.999
+    assert 0.7 < mask_iou(found > 0.5, mask > 0.5) < 0.999
     added, removed = (found > 0.5) & (mask < 0.5), (found < 0.5) & (mask > 0.5)
     if kind in ('eroded', 'holes'):
         assert removed.sum() > 10 * added.sum()
