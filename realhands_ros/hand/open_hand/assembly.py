@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from realhands_ros.hand.open_hand.bone_line import bone_line
+from realhands_ros.hand.open_hand.bridging import boundary_loops, bridged
 from realhands_ros.hand.open_hand.fingers import FingerMesh, finger_mesh
 from realhands_ros.hand.open_hand.remesh import PatchMesh, remeshed
 from realhands_ros.hand.open_hand.source import FloatArray, IntArray, RiggedHand
@@ -48,26 +49,26 @@ def build_mesh(surface: RiggedHand) -> HandMesh:
     ``surface`` is the subdivided hand, open at the wrist.
     """
     fingers = [finger_mesh(surface, finger) for finger in FINGER_NAMES]
-    rim = _rim(surface)
-    loops = [finger.vertices[: finger.around] for finger in fingers] + [rim]
-    palm_faces = _palm_faces(surface, fingers, _BRIDGE_WIDTH)
-    vertices, faces = _bridged(surface.vertices, palm_faces, loops)
-    num_fixed = sum(len(loop) for loop in loops)
-    beyond_loops = sum(len(finger.vertices) - finger.around for finger in fingers)
-    fixed_loops = np.vstack(loops[:-1])
-    knuckles = surface.joints[[JOINT_NAMES.index(name) for name in _KNUCKLES]]
+    beyond_bases = sum(len(finger.vertices) - finger.around for finger in fingers)
+    palm = _palm(surface, fingers, NUM_VERTICES - beyond_bases)
+    return _with_mano_tips(*_joined(palm, fingers), fingers)
 
-    def edge_length(points: FloatArray) -> FloatArray:
-        to_finger = np.linalg.norm(points[:, None] - fixed_loops, axis=2).min(axis=1)
-        to_knuckle = np.linalg.norm(points[:, None] - knuckles, axis=2).min(axis=1)
-        beyond = np.maximum(to_knuckle - _KNUCKLE_RADIUS, 0.0)
-        wanted = np.minimum(
-            _EDGE_AT_FINGERS + _EDGE_GROWTH * to_finger, _EDGE_AT_KNUCKLES + _EDGE_GROWTH * beyond
-        )
-        return np.asarray(np.minimum(wanted, _EDGE_FAR))
 
+def _palm(
+    surface: RiggedHand, fingers: list[FingerMesh], num_vertices: int
+) -> tuple[FloatArray, IntArray]:
+    """
+    Remesh palm, webs and wrist to a number of vertices.
+
+    The fingers' base rings come first among the vertices, then the wrist's rim.
+    """
+    bases = [finger.vertices[: finger.around] for finger in fingers]
+    loops = [*bases, _rim(surface)]
+    coarse_faces = _palm_faces(surface, fingers, _BRIDGE_WIDTH)
+    vertices, faces = bridged(surface.vertices, coarse_faces, loops)
     smooth_faces = _palm_faces(surface, fingers, -_PROJECTION_OVERLAP)
     tree = cKDTree(surface.vertices[np.unique(smooth_faces)])
+    knuckles = surface.joints[[JOINT_NAMES.index(name) for name in _KNUCKLES]]
 
     def project(points: FloatArray) -> FloatArray:
         return closest_points(points, surface.vertices, smooth_faces).positions
@@ -76,14 +77,27 @@ def build_mesh(surface: RiggedHand) -> HandMesh:
         # The surface's vertices lie dense enough to stand for it.
         return np.asarray(tree.query(points)[0])
 
-    patch = PatchMesh(vertices, faces, set(range(num_fixed)), distance)
-    palm = remeshed(patch, edge_length, project, NUM_VERTICES - beyond_loops)
-    return _with_mano_tips(*_joined(palm, fingers), fingers)
+    def edge_length(points: FloatArray) -> FloatArray:
+        return _edge_length(points, np.vstack(bases), knuckles)
+
+    fixed = set(range(sum(len(loop) for loop in loops)))
+    patch = PatchMesh(vertices, faces, fixed, distance)
+    return remeshed(patch, edge_length, project, num_vertices)
+
+
+def _edge_length(points: FloatArray, bases: FloatArray, knuckles: FloatArray) -> FloatArray:
+    """Return the wanted edge length (P,) at points, given finger bases and knuckle joints."""
+    to_finger = np.linalg.norm(points[:, None] - bases, axis=2).min(axis=1)
+    to_knuckle = np.linalg.norm(points[:, None] - knuckles, axis=2).min(axis=1)
+    beyond = np.maximum(to_knuckle - _KNUCKLE_RADIUS, 0.0)
+    near_finger = _EDGE_AT_FINGERS + _EDGE_GROWTH * to_finger
+    near_knuckle = _EDGE_AT_KNUCKLES + _EDGE_GROWTH * beyond
+    return np.asarray(np.minimum(np.minimum(near_finger, near_knuckle), _EDGE_FAR))
 
 
 def _rim(surface: RiggedHand) -> FloatArray:
     """Return the wrist rim resampled to 16 vertices at equal arc lengths, wound like its loop."""
-    loop = surface.vertices[_boundary_loops(surface.faces)[0]]
+    loop = surface.vertices[boundary_loops(surface.faces)[0]]
     closed = np.vstack([loop, loop[:1]])
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     # Start in the middle of the back of the hand, so that the rim lies symmetric.
@@ -106,86 +120,6 @@ def _palm_faces(surface: RiggedHand, fingers: list[FingerMesh], margin: float) -
         across = np.linalg.norm(local - along[:, None] * axis, axis=1)
         beyond |= (along > -margin) & (across < radius)
     return np.asarray(surface.faces[~beyond[surface.faces].any(axis=1)])
-
-
-def _bridged(
-    vertices: FloatArray, faces: IntArray, loops: list[FloatArray]
-) -> tuple[FloatArray, IntArray]:
-    """Join each boundary loop of the faces to the nearest of ``loops``; these come first."""
-    used, compact = np.unique(faces, return_inverse=True)
-    num_fixed = sum(len(loop) for loop in loops)
-    patch_faces = compact.reshape(-1, 3) + num_fixed
-    joined = np.vstack([*loops, vertices[used]])
-    all_faces = [patch_faces]
-    starts = np.cumsum([0, *(len(loop) for loop in loops)])
-    for boundary in _boundary_loops(patch_faces):
-        middle = joined[boundary].mean(axis=0)
-        nearest = int(np.argmin([np.linalg.norm(loop.mean(axis=0) - middle) for loop in loops]))
-        ring = np.arange(starts[nearest], starts[nearest + 1])
-        all_faces.append(_zipped(joined, boundary, ring))
-    return joined, np.vstack(all_faces)
-
-
-def _zipped(vertices: FloatArray, boundary: IntArray, ring: IntArray) -> IntArray:
-    """
-    Fill the strip between a boundary and a ring with triangles.
-
-    ``boundary`` runs with its faces on the left; the ring may run either way.
-    """
-    middle = vertices[boundary].mean(axis=0)
-    turn = _loop_normal(vertices[boundary]) @ _loop_normal(vertices[ring])
-    if turn < 0.0:
-        ring = ring[::-1]
-    first = int(np.argmin(np.linalg.norm(vertices[ring] - vertices[boundary[0]], axis=1)))
-    ring = np.roll(ring, -first)
-    normal = _loop_normal(vertices[boundary])
-    outer = _turns(vertices[np.append(boundary, boundary[0])] - middle, normal)
-    inner = _turns(vertices[np.append(ring, ring[0])] - middle, normal, outer[0])
-    i = j = 0
-    faces = []
-    while i < len(boundary) or j < len(ring):
-        a, b = boundary[i % len(boundary)], ring[j % len(ring)]
-        advance = i < len(boundary) and (j == len(ring) or outer[i + 1] <= inner[j + 1])
-        if advance:
-            i += 1
-            faces.append((boundary[i % len(boundary)], a, b))
-        else:
-            j += 1
-            faces.append((ring[j % len(ring)], a, b))
-    return np.array(faces)
-
-
-def _turns(arms: FloatArray, normal: FloatArray, near: float = 0.0) -> FloatArray:
-    """Return the unwrapped angles of arms about a normal; the first lies within pi of ``near``."""
-    across = np.cross(normal, [0.36, 0.48, 0.8])
-    across /= np.linalg.norm(across)
-    angles = np.unwrap(np.arctan2(arms @ np.cross(normal, across), arms @ across))
-    return np.asarray(angles - 2.0 * np.pi * np.round((angles[0] - near) / (2.0 * np.pi)))
-
-
-def _loop_normal(loop: FloatArray) -> FloatArray:
-    """Return the unit normal about which a loop runs counter-clockwise."""
-    arms = loop - loop.mean(axis=0)
-    normal = np.cross(arms, np.roll(arms, -1, axis=0)).sum(axis=0)
-    return np.asarray(normal / np.linalg.norm(normal))
-
-
-def _boundary_loops(faces: IntArray) -> list[IntArray]:
-    """Return the boundary loops of a mesh, each running with its faces on the left."""
-    edges = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    _, first, count = np.unique(
-        np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True
-    )
-    following = dict(edges[first[count == 1]].tolist())
-    loops = []
-    while following:
-        vertex = min(following)
-        loop = []
-        while vertex in following:
-            loop.append(vertex)
-            vertex = following.pop(vertex)
-        loops.append(np.array(loop))
-    return loops
 
 
 def _joined(

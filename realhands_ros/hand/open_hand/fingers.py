@@ -19,6 +19,14 @@ from realhands_ros.hand.open_hand.sections import (
 )
 from realhands_ros.hand.open_hand.source import FloatArray, IntArray, RiggedHand
 
+# Steps of the first interval shorten towards the PIP joint by about this part.
+_EASING = 0.12
+
+# The dome of the tip begins this part of the finger's length before the tip; a second ring lies on
+# it, at this part of the dome.
+_DOME_PART = 0.085
+_DOME_RING = 0.3
+
 # The tip is the mean of the surface's points within this distance of the axis, metres.
 _TIP_SEARCH_RADIUS = 0.0015
 
@@ -74,19 +82,18 @@ def finger_mesh(hand: RiggedHand, finger: str) -> FingerMesh:
 
 
 def ring_distances(plan: RingPlan, line: BoneLine) -> list[float]:
-    """Return where the rings lie along the line: denser at the joints and towards the tip."""
+    """Return where the rings lie along the line, one of them on each joint."""
     joints = line.distances[1:-1][-(len(plan.rings) - 1) :]
     tip = line.distances[-1]
-    radius = 0.085 * tip
+    radius = _DOME_PART * tip
     stops = [plan.start, *joints, tip - radius]
     distances: list[float] = []
     for number, intervals in enumerate(plan.rings):
         eased = np.linspace(0.0, 1.0, intervals + 1)[:-1]
-        # Shorter steps next to a joint, at the stop's beginning, end, or both.
         if number == 0:
-            eased = eased + 0.12 * eased * (1.0 - eased)
+            eased = eased + _EASING * eased * (1.0 - eased)
         distances += (stops[number] + (stops[number + 1] - stops[number]) * eased).tolist()
-    return [*distances, tip - radius, tip - 0.3 * radius]
+    return [*distances, tip - radius, tip - _DOME_RING * radius]
 
 
 def _ring(hand: RiggedHand, line: BoneLine, distance: float, around: int) -> FloatArray:

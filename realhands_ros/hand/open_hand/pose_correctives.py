@@ -78,7 +78,7 @@ def pose_correctives(hand: RiggedHand) -> FloatArray:
     return np.concatenate(fits, axis=2)
 
 
-def bent(hand: RiggedHand, site: _Site, rotation: FloatArray) -> FloatArray:
+def _bent(hand: RiggedHand, site: _Site, rotation: FloatArray) -> FloatArray:
     """Return the vertices (V, 3) with one joint turned: rigid shares, contact, swelling."""
     turned = _turned_by_share(hand, site, rotation)
     held = _held_apart(hand, site, rotation, turned)
@@ -165,7 +165,7 @@ def _fit(hand: RiggedHand, site: _Site, rotations: FloatArray) -> FloatArray:
     features = (rotations - np.eye(3)).reshape(len(rotations), 9)
     correctives = np.zeros((len(hand.vertices), 3, 9))
     supported = np.flatnonzero(site.support)
-    targets = np.stack([bent(hand, site, rotation)[supported] for rotation in rotations])
+    targets = np.stack([_bent(hand, site, rotation)[supported] for rotation in rotations])
     for row, vertex in enumerate(supported):
         share = site.child_share[vertex]
         blends = (1.0 - share) * np.eye(3) + share * rotations
