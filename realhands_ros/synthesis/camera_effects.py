@@ -40,7 +40,7 @@ def sample_effects(
     return CameraEffects(
         exposure=exposure,
         white_balance=balance,
-        blur_sigma=rng.uniform(0.45, 0.95),
+        blur_sigma=rng.uniform(0.6, 1.3),
         motion_px=motion,
         shake_px=shake,
         vignetting=rng.uniform(0, 0.25),

@@ -24,6 +24,9 @@ ARM_TO_SHOULDER_M = 0.56
 LONG_ARM_M = 0.85
 _WRIST_BEND_M = 0.055
 _ELBOW_BEND_M = 0.06
+# The outline of the wrist's edge becomes a forearm's within this length.
+_ROUNDING_M = 0.09
+_HEM_M = 0.012
 _STEP_M = 0.005
 
 # Half width and half thickness (metres) of a forearm, by the distance from the wrist's edge.
@@ -64,40 +67,40 @@ class ArmCurve:
         """Return the middle of the arm's far end, (3,)."""
         return np.asarray(self.centres[-1])
 
-    def ring(
-        self, distance: float, *, gap: float = 0.0, angles: FloatArray | None = None
+    def rings(
+        self, distances: FloatArray, *, lift: ArrayLike = 0.0, angles: FloatArray | None = None
     ) -> FloatArray:
         """
-        Return the cross-section at ``distance`` metres from the wrist's edge, (K, 3).
+        Return the cross-sections at ``distances`` (R,) metres from the wrist's edge, (R, K, 3).
 
-        ``gap`` lifts it off the skin by that many metres. Without ``angles`` there is one point
-        for each of the loop's.
+        ``lift``, broadcast to (R, K), takes them off the skin by that many metres. Without
+        ``angles`` (K,) there is one point for each of the loop's. Negative distances are on the
+        hand's side of the edge.
         """
-        step = np.clip(distance / _STEP_M, 0, len(self.centres) - 1)
-        lower = int(min(step, len(self.centres) - 2))
-        centre = self.centres[lower] + (step - lower) * (
-            self.centres[lower + 1] - self.centres[lower]
-        )
-        frame = self.frames[int(round(step))]
-        centre = centre + min(distance, 0.0) * self.frames[0][:, 2]
-        loop_local = (self.loop - self.centres[0]) @ self.frames[0]
-        loop_angles = np.arctan2(loop_local[:, 1], loop_local[:, 0])
-        if angles is None:
-            angles = loop_angles
-            at_wrist = loop_local
-        else:
-            at_wrist = _resample_loop(loop_local, loop_angles, angles)
-        outline = np.stack(
+        steps = np.clip(distances / _STEP_M, 0, len(self.centres) - 1)
+        frames = self.frames[np.round(steps).astype(int)]
+        centres = np.stack(
             [
-                np.interp(distance, _PROFILE_AT_M, _HALF_WIDTH_M) * self.girth * np.cos(angles),
-                np.interp(distance, _PROFILE_AT_M, _HALF_THICKNESS_M) * self.girth * np.sin(angles),
-                np.zeros(len(angles)),
+                np.interp(steps, np.arange(len(self.centres)), self.centres[:, axis])
+                for axis in range(3)
             ],
             axis=-1,
         )
-        blend = float(_smoothstep(distance / 0.09))
+        centres = centres + np.minimum(distances, 0.0)[:, None] * self.frames[0][:, 2]
+        loop_local = (self.loop - self.centres[0]) @ self.frames[0]
+        loop_angles = np.arctan2(loop_local[:, 1], loop_local[:, 0])
+        at_wrist = loop_local
+        if angles is not None:
+            at_wrist = _resample_loop(loop_local, loop_angles, angles)
+        angles = loop_angles if angles is None else angles
+        outline = np.zeros((len(distances), len(angles), 3))
+        for axis, size, wave in ((0, _HALF_WIDTH_M, np.cos), (1, _HALF_THICKNESS_M, np.sin)):
+            sizes = self.girth * np.interp(distances, _PROFILE_AT_M, size)
+            outline[..., axis] = np.outer(sizes, wave(angles))
+        blend = _smoothstep(distances / _ROUNDING_M)[:, None, None]
         local = (1 - blend) * at_wrist + blend * outline
-        return np.asarray(centre + (local + gap * unit(local * [1, 1, 0])) @ frame.T)
+        local = local + np.asarray(lift)[..., None] * unit(local * [1, 1, 0])
+        return np.asarray(centres[:, None] + local @ frames.transpose(0, 2, 1))
 
 
 def boundary_loop(faces: IntArray) -> IntArray:
@@ -147,7 +150,7 @@ def forearm_mesh(curve: ArmCurve) -> MeshGeometry:
     """Return the skin from the wrist's edge to the arm's end; ring 0 is the edge itself."""
     upper = np.arange(_RING_AT_M[-1] + _UPPER_STEP_M, curve.length, _UPPER_STEP_M)
     distances = np.concatenate([_RING_AT_M, upper, [curve.length]])
-    return tube(np.stack([curve.ring(distance) for distance in distances]))
+    return tube(curve.rings(distances))
 
 
 def band_mesh(
@@ -170,23 +173,14 @@ def band_mesh(
     angles = np.linspace(0, 2 * np.pi, around, endpoint=False)
     lift = np.full((rings, around), gap) if folds is None else gap + folds
     distances = np.linspace(start, stop, rings)
-    outside = [
-        _ring_with_lift(curve, distance, angles, row)
-        for distance, row in zip(distances, lift, strict=True)
-    ]
-    hem = [
-        _ring_with_lift(curve, start + inset, angles, lift[0] * keep)
-        for inset, keep in ((0.012, 0.55), (0.0, 0.8))
-    ]
-    return tube(np.stack(hem + outside), uv_scale=(3.0, (stop - start) * 12.0))
-
-
-def _ring_with_lift(
-    curve: ArmCurve, distance: float, angles: FloatArray, lift: FloatArray
-) -> FloatArray:
-    skin = curve.ring(distance, angles=angles)
-    raised = curve.ring(distance, angles=angles, gap=1.0)
-    return np.asarray(skin + lift[:, None] * (raised - skin))
+    hem = np.array([start + _HEM_M, start])
+    hem_lift = np.array([[0.55], [0.8]]) * lift[0]
+    return tube(
+        curve.rings(
+            np.concatenate([hem, distances]), lift=np.concatenate([hem_lift, lift]), angles=angles
+        ),
+        uv_scale=(3.0, (stop - start) * 12.0),
+    )
 
 
 def _resample_loop(

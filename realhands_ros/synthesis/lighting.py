@@ -34,7 +34,7 @@ def sample_lighting(rng: np.random.Generator, up: FloatArray) -> Lighting:
     cool = _colour(rng.uniform(4500.0, 8000.0))
     key_colour, ambient_colour = (warm, cool) if rng.random() < 0.5 else (cool, warm)
     ambient_colour = 0.5 * ambient_colour + 0.5 * key_colour
-    coefficients = _lobe(np.zeros(3), ambient_colour * 1.0)
+    coefficients = _lobe(np.zeros(3), ambient_colour * rng.uniform(0.3, 0.9))
     coefficients += _lobe(up, ambient_colour * rng.uniform(0.2, 1.0))
     bounce = np.array([1.0, 0.85, 0.7]) * ambient_colour * rng.uniform(0.0, 0.35)
     coefficients += _lobe(-up, bounce)
@@ -42,7 +42,7 @@ def sample_lighting(rng: np.random.Generator, up: FloatArray) -> Lighting:
         direction = unit(rng.normal(size=3) + 0.4 * up)
         coefficients += _lobe(direction, _colour(rng.uniform(2800, 8000)) * rng.uniform(0.1, 0.9))
     # The key light's irradiance relative to the environment's, from overcast to a desk lamp.
-    ratio = np.exp(rng.normal(0.0, 0.8))
+    ratio = np.exp(rng.normal(0.5, 0.7))
     mean = 4.0 * 0.282095 * coefficients[0].mean()
     return Lighting(
         environment=coefficients,

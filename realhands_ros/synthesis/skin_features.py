@@ -32,6 +32,9 @@ _PALM_LINES = {
 }
 NUM_LINE_VARIANTS = 4
 
+# How much the inner side of the forearm is like the palm.
+_ARM_PALM = 0.25
+
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
@@ -79,7 +82,11 @@ def hand_features(data: HandModelData, points: SurfacePoints) -> SkinFeatures:
     """Place the details of a right hand's skin at points of its surface in the rest pose."""
     skeleton = HandSkeleton.from_model(data)
     facing = _facing(skeleton, points)
+    # The wrist crease is the end of the palm's skin.
+    wrist_x = skeleton.joints[0, 0]
+    before_wrist = _smoothstep(wrist_x + 0.004, wrist_x - 0.018, points.position[:, 0])
     palm = _smoothstep(0.25, -0.35, facing)
+    palm = palm * (_ARM_PALM + (1 - _ARM_PALM) * before_wrist)
     dorsal = _smoothstep(-0.1, 0.45, facing)
     wobble = NoiseField(np.random.default_rng(0))(points.position, cell=0.006)
     nails = _Nails.of(skeleton, data)
@@ -114,7 +121,7 @@ def arm_features(position: Floats, dorsal: Floats) -> SkinFeatures:
     none = np.zeros(len(position), dtype=np.float32)
     return SkinFeatures(
         position=position,
-        palm=0.25 * (1 - dorsal),
+        palm=_ARM_PALM * (1 - dorsal),
         redness=none,
         wrinkles=none,
         creases=none,

@@ -154,32 +154,42 @@ def _antialiased(
     image = torch.zeros(camera.height * camera.width, 4, device=centres.depth.device)
     if len(centres.pixel) == 0:
         return image
-    samples, fine, owner = _samples(mesh, centres, camera)
+    samples, fine, block = _samples(mesh, centres, camera)
+    owner = block.owner(samples)
     seen = samples.depth < limit[owner]
     samples, owner = samples.select(seen), owner[seen]
-    count = torch.bincount(owner, minlength=len(image))
-    low = torch.full_like(image[:, 0], torch.inf).scatter_reduce_(
-        0, owner, samples.depth, 'amin'
-    )
-    high = torch.zeros_like(low).scatter_reduce_(0, owner, samples.depth, 'amax')
-    part = mesh.face_mesh[samples.face]
-    first = torch.full_like(count, len(mesh.textures)).scatter_reduce_(0, owner, part, 'amin')
-    last = torch.zeros_like(count).scatter_reduce_(0, owner, part, 'amax')
-    inside = (count == _SUPERSAMPLING**2) & (first == last) & (high - low < _FLAT_DEPTH_M)
-    whole = inside[centres.pixel]
-    image[centres.pixel[whole], 3] = 1.0
-    image[centres.pixel[whole], :3] = _radiance(mesh, centres.select(whole), view)
-    image[:, 3] = torch.where(inside, image[:, 3], count / _SUPERSAMPLING**2)
-    on_edge = ~inside[owner]
+    inside, coverage = _inside(mesh, samples, fine)
+    image.view(camera.height, camera.width, 4)[block.rows, block.columns, 3] = coverage
+    is_inside = torch.zeros(len(image), dtype=torch.bool, device=image.device)
+    is_inside.view(camera.height, camera.width)[block.rows, block.columns] = inside
+    whole = centres.select(is_inside[centres.pixel])
+    image[whole.pixel, :3] = _radiance(mesh, whole, view)
+    on_edge = ~is_inside[owner]
     edge_colours = _radiance(mesh, samples.select(on_edge), view._replace(camera=fine))
     image[:, :3].index_add_(0, owner[on_edge], edge_colours / _SUPERSAMPLING**2)
     return image
 
 
+class _Block(NamedTuple):
+    """The rectangle of an image that is drawn finer: its rows and columns."""
+
+    rows: slice
+    columns: slice
+    image_width: int
+
+    def owner(self, samples: Fragments) -> torch.Tensor:
+        """Return the flat index of the image's pixel that each fine sample belongs to, (N,)."""
+        row = torch.div(samples.pixel, samples.width * _SUPERSAMPLING, rounding_mode='floor')
+        column = torch.div(
+            samples.pixel % samples.width, _SUPERSAMPLING, rounding_mode='floor'
+        )
+        return (self.rows.start + row) * self.image_width + self.columns.start + column
+
+
 def _samples(
     mesh: DeviceMesh, centres: Fragments, camera: PinholeCamera
-) -> tuple[Fragments, PinholeCamera, torch.Tensor]:
-    """Return what finer samples see, their camera, and the pixel (N,) each belongs to."""
+) -> tuple[Fragments, PinholeCamera, _Block]:
+    """Return what finer samples see, their camera, and the part of the image they fill."""
     rows = torch.div(centres.pixel, centres.width, rounding_mode='floor')
     columns = centres.pixel % centres.width
     # One pixel more on each side: a pixel may be touched where its centre is not.
@@ -194,12 +204,24 @@ def _samples(
     fine = camera.cropped(
         affine, (right - left) * _SUPERSAMPLING, (bottom - top) * _SUPERSAMPLING
     )
-    samples = visible_fragments(mesh, fine)
-    fine_rows = torch.div(samples.pixel, samples.width, rounding_mode='floor')
-    row = top + torch.div(fine_rows, _SUPERSAMPLING, rounding_mode='floor')
-    column = samples.pixel % samples.width
-    column = left + torch.div(column, _SUPERSAMPLING, rounding_mode='floor')
-    return samples, fine, row * camera.width + column
+    block = _Block(slice(top, bottom), slice(left, right), camera.width)
+    return visible_fragments(mesh, fine), fine, block
+
+
+def _inside(
+    mesh: DeviceMesh, samples: Fragments, fine: PinholeCamera
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which pixels of the block lie inside one surface, and all pixels' coverage, (h, w)."""
+    depth = torch.full((fine.height * fine.width,), torch.inf, device=samples.depth.device)
+    part = torch.full_like(depth, -1.0)
+    depth[samples.pixel] = samples.depth
+    part[samples.pixel] = mesh.face_mesh[samples.face].float()
+    in_pixels = (fine.height // _SUPERSAMPLING, _SUPERSAMPLING, -1, _SUPERSAMPLING)
+    depth, part = depth.view(in_pixels), part.view(in_pixels)
+    low, high = depth.amin((1, 3)), depth.amax((1, 3))
+    one_part = part.amin((1, 3)) == part.amax((1, 3))
+    coverage = (part >= 0).float().mean((1, 3))
+    return one_part & (high < low + _FLAT_DEPTH_M), coverage
 
 
 def _radiance(mesh: DeviceMesh, seen: Fragments, view: _View) -> torch.Tensor:

@@ -3,7 +3,7 @@ Soft shadows of the key light and of the environment.
 
 The key light sees the scene through a shadow map whose penumbrae widen with the distance between
 blocker and receiver (Fernando, "Percentage-closer soft shadows", 2005). What the environment loses
-in crevices is computed once for every vertex (Bunnell, "Dynamic ambient occlusion", 2005).
+in crevices is computed once for every vertex, after Bunnell, "Dynamic ambient occlusion", 2005.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.synthesis.fast.geometry_buffer import DeviceMesh, visible_fragments
 from realhands_ros.synthesis.mesh import frame_looking_along
-from realhands_ros.synthesis.scene import Lighting
+from realhands_ros.synthesis.scene import Label, Lighting
 
 _MAP_SIZE = 320
 _LIGHT_DISTANCE_M = 4.0
+_MARGIN_M = 0.03
 # A receiver is lifted off its surface by this much, so that it does not shade itself.
 LIFT_M = 0.003
 # Receivers of ambient occlusion whose table of form factors fits a core's cache.
@@ -43,11 +44,17 @@ class ShadowMap(NamedTuple):
 
 
 def shadow_map(mesh: DeviceMesh, lighting: Lighting) -> ShadowMap:
-    """Render the depth of ``mesh`` from the key light, which stands 4 m away from its middle."""
+    """
+    Render the depth of ``mesh`` from the key light, which stands 4 m away.
+
+    The map is spent on the hands and what they hold; arms beyond it cast no shadow.
+    """
     vertices = mesh.vertices
-    low, high = vertices.amin(0), vertices.amax(0)
+    is_arm = (mesh.labels == int(Label.ARM)) | (mesh.labels == int(Label.OTHER_ARM))
+    corners = mesh.faces[~is_arm[mesh.face_mesh]].ravel()
+    low, high = vertices[corners].amin(0), vertices[corners].amax(0)
     middle = (0.5 * (low + high)).cpu().numpy()
-    radius = float(torch.linalg.norm(high - low)) / 2 + 0.01
+    radius = float(torch.linalg.norm(high - low)) / 2 + _MARGIN_M
     axes = frame_looking_along(-lighting.key_direction, _any_across(lighting.key_direction))
     focal = 0.5 * (_MAP_SIZE - 4) * math.sqrt(_LIGHT_DISTANCE_M**2 - radius**2) / radius
     centre = (_MAP_SIZE - 1) / 2
@@ -133,20 +140,19 @@ def ambient_visibility(
     Return the share of the environment that each vertex sees, (V,).
 
     Every vertex is a disc of ``areas`` (V,) square metres about ``vertices`` (V, 3) with
-    ``normals`` (V, 3) that takes light from the others; a second round weakens discs that are
-    themselves in the dark, which the first counts twice. Discs of zero area only receive.
+    ``normals`` (V, 3) that hides a part of the others' sky; the parts are taken as independent,
+    since discs may stand behind one another. Discs of zero area only receive.
     """
     emits = torch.nonzero(areas > 0)[:, 0]
     points = (vertices - vertices.mean(0)).float()
     sources, source_areas = points[emits], areas[emits]
-    factors = torch.cat(
+    hidden = torch.cat(
         [
-            _form_factors(points[rows], normals[rows], sources, normals[emits], source_areas)
+            _form_factors(points[rows], normals[rows], sources, normals[emits], source_areas).sum(1)
             for rows in torch.arange(len(points), device=points.device).split(_ROWS_AT_ONCE)
         ]
     )
-    first = (1 - factors.sum(1)).clamp(min=0)
-    return (1 - factors @ first[emits]).clamp(0.08, 1.0)
+    return torch.exp(-hidden)
 
 
 def _form_factors(
