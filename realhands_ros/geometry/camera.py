@@ -22,8 +22,8 @@ class PinholeCamera:
     """
     One undistorted camera of a rig.
 
-    ``intrinsics`` is K, (3, 3), in pixels. ``rotation`` (3, 3) and ``translation`` (3,) take points
-    from the rig's frame (the left optical frame) to this camera's: ``x_cam = R x_rig + t``.
+    ``intrinsics`` is K, (3, 3), in pixels. ``rotation`` (3, 3) and ``translation`` (3,) take
+    points from the rig's frame (the left optical frame) to this camera's: ``x_cam = R x_rig + t``.
     Raises CalibrationError when K, R, t or the image size cannot be a camera's.
     """
 
@@ -119,7 +119,7 @@ class StereoRig:
         baseline: float,
     ) -> StereoRig:
         """
-        Build the rig of a rectified pair (ZED): shared K, right camera ``baseline`` metres along +x.
+        Build the rig of a rectified pair (ZED): one K, right camera ``baseline`` metres along +x.
 
         In camera_info terms ``baseline = -P_right[0, 3] / P_right[0, 0]``.
         """

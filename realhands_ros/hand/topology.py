@@ -1,9 +1,9 @@
 """
 Joint, keypoint and vertex numbering of the MANO layout.
 
-Inside the model there are MANO's 16 joints (wrist, index, middle, little, ring, thumb, each base to
-tip). Everywhere else there are 21 keypoints in MediaPipe's order (wrist, thumb, index, middle, ring,
-little, each base to tip).
+Inside the model there are MANO's 16 joints (wrist, index, middle, little, ring, thumb, each base
+to tip). Everywhere else there are 21 keypoints in MediaPipe's order (wrist, thumb, index, middle,
+ring, little, each base to tip).
 """
 
 from __future__ import annotations
