@@ -22,6 +22,7 @@ from realhands_ros.refinement import soft_silhouette_pytorch3d
 from realhands_ros.refinement.energy import Energy, EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescent, GradientDescentConfig
 from realhands_ros.refinement.hand_estimate import HandEstimate
+from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.optimiser import Deadline
 from realhands_ros.refinement.refinement_model import RefinementModel
 from realhands_ros.refinement.refiner import HandRefiner
@@ -75,8 +76,8 @@ def whole_refinements(
     model: RefinementModel, estimate: HandEstimate, refiner: HandRefiner
 ) -> dict[str, Job]:
     """Return a stereo gradient iteration, three of them, and the default refinement."""
-    views, start = ViewSet(estimate.views), estimate.parameters
-    energy = Energy(model, views, EnergyConfig(), start)
+    energy = Energy(model, ViewSet(estimate.views), EnergyConfig(), estimate.parameters)
+    start = sharp_state(energy, estimate.parameters)
     descent = GradientDescentConfig(iterations=1)
     once, thrice = GradientDescent(descent), GradientDescent(replace(descent, iterations=3))
     return {

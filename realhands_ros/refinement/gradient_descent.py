@@ -19,7 +19,8 @@ import numpy as np
 
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.refinement.energy import Energy
-from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
+from realhands_ros.refinement.hand_estimate import FloatArray
+from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
 from realhands_ros.refinement.optimiser import Deadline, OptimiserResult
 from realhands_ros.refinement.parameter_terms import (
@@ -59,21 +60,19 @@ class GradientDescent:
     def __init__(self, config: GradientDescentConfig) -> None:
         self._config = config
 
-    def minimise(
-        self, energy: Energy, start: HandParameters, deadline: Deadline
-    ) -> OptimiserResult:
-        """Return the parameters after all iterations, or those that fit before the deadline."""
-        config = self._config
+    def minimise(self, energy: Energy, start: HandState, deadline: Deadline) -> OptimiserResult:
+        """Return the hand after all iterations, or after those that fit before the deadline."""
+        config, parameters = self._config, start.parameters
         vector_step, offset_step = self._steps(energy, start)
-        vector, offsets = start.vector, start.vertex_offsets
-        vector_velocity, offset_velocity = np.zeros_like(vector), np.zeros_like(offsets)
+        vector_velocity = np.zeros(NUM_PARAMETERS)
+        offset_velocity = np.zeros_like(parameters.vertex_offsets)
         energies = []
         stopped_by = 'iterations'
         for sigma in np.geomspace(config.sigma_start, config.sigma_end, config.iterations):
             if not deadline.step_fits():
                 stopped_by = 'budget'
                 break
-            posed = energy.pose(replace(start.with_vector(vector), vertex_offsets=offsets))
+            posed = energy.pose(parameters)
             if not posed.is_before_cameras:
                 stopped_by = 'failed'
                 break
@@ -83,12 +82,14 @@ class GradientDescent:
             offset_velocity = (
                 config.momentum * offset_velocity - offset_step * gradient.vertex_offsets
             )
-            vector = vector + vector_velocity
-            offsets = offsets + offset_velocity
-        parameters = replace(start.with_vector(vector), vertex_offsets=offsets)
-        return OptimiserResult(parameters, tuple(energies), stopped_by)
+            offsets = parameters.vertex_offsets + offset_velocity
+            parameters = replace(
+                parameters.with_vector(parameters.vector + vector_velocity),
+                vertex_offsets=offsets,
+            )
+        return OptimiserResult(sharp_state(energy, parameters), tuple(energies), stopped_by)
 
-    def _steps(self, energy: Energy, start: HandParameters) -> tuple[FloatArray, float]:
+    def _steps(self, energy: Energy, start: HandState) -> tuple[FloatArray, float]:
         """
         Return what turns derivatives by the vector (61,) and by offsets (metres) into steps.
 
@@ -97,7 +98,7 @@ class GradientDescent:
         """
         config = self._config
         units = np.eye(NUM_PARAMETERS)
-        centre = energy.pose(start).vertices.mean(axis=0)
+        centre = start.posed.vertices.mean(axis=0)
         units[TRANSLATION, TRANSLATION] = _camera_units(energy.views.cameras[0], centre)
         scale = np.ones(NUM_PARAMETERS)
         scale[ROOT] = scale[FINGERS] = config.pose_scale

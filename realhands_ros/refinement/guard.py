@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from realhands_ros.refinement.energy import Energy, PosedHand
-from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters, RefinementFlag
+from realhands_ros.refinement.hand_estimate import FloatArray, RefinementFlag
 from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.mesh_terms import face_normals
 
@@ -17,12 +18,10 @@ class GuardConfig:
     """
     What the guard lets pass.
 
-    ``sigma`` is the softness (NDC squared) at which energies are compared, small so that it
-    favours no thin hands. Vertex offsets may be ``max_offset_m`` long, and the hand may move by
-    ``max_shift_m``, mean over its vertices.
+    Vertex offsets may be ``max_offset_m`` long, and the hand may move by ``max_shift_m``, mean
+    over its vertices.
     """
 
-    sigma: float = 1e-5
     max_offset_m: float = 0.012
     max_shift_m: float = 0.12
 
@@ -36,27 +35,29 @@ class Verdict:
     flags: RefinementFlag
 
 
-def judge(
-    energy: Energy, start: HandParameters, result: HandParameters, config: GuardConfig
-) -> Verdict:
+def judge(energy: Energy, start: HandState, result: HandState, config: GuardConfig) -> Verdict:
     """
     Return the result if its energy is not above the start's and its mesh is sane.
 
     Energies are compared with sharp silhouettes, which favour no thin hands. A result with bad
     vertex offsets is tried with those of the start; after that the start itself is returned.
     """
-    before = sharp_state(energy, start)
     flags = RefinementFlag.NONE
-    for parameters in (result, replace(result, vertex_offsets=start.vertex_offsets)):
-        if not parameters.is_finite:
-            continue
-        after = sharp_state(energy, parameters)
-        if not _offsets_are_sane(energy, after.posed, before.posed, config):
+    for state in _candidates(energy, start, result):
+        if not _offsets_are_sane(energy, state.posed, start.posed, config):
             flags |= RefinementFlag.OFFSETS_REJECTED
             continue
-        if after.value <= before.value and _is_in_place(after.posed, before.posed, config):
-            return Verdict(after, before.value, flags)
-    return Verdict(before, before.value, flags | RefinementFlag.REJECTED)
+        if state.value <= start.value and _is_in_place(state.posed, start.posed, config):
+            return Verdict(state, start.value, flags)
+    return Verdict(start, start.value, flags | RefinementFlag.REJECTED)
+
+
+def _candidates(energy: Energy, start: HandState, result: HandState) -> Iterator[HandState]:
+    if result.parameters.is_finite:
+        yield result
+    fewer = replace(result.parameters, vertex_offsets=start.parameters.vertex_offsets)
+    if fewer.is_finite:
+        yield sharp_state(energy, fewer)
 
 
 def _is_in_place(posed: PosedHand, before: PosedHand, config: GuardConfig) -> bool:
@@ -67,8 +68,8 @@ def _is_in_place(posed: PosedHand, before: PosedHand, config: GuardConfig) -> bo
 def _offsets_are_sane(
     energy: Energy, posed: PosedHand, before: PosedHand, config: GuardConfig
 ) -> bool:
-    length = np.linalg.norm(posed.parameters.vertex_offsets, axis=1).max()
-    if length > max(config.max_offset_m, _longest_offset(before)):
+    longest = max(config.max_offset_m, _longest_offset(before))
+    if _longest_offset(posed) > longest:
         return False
     return _inverted_faces(energy, posed) <= _inverted_faces(energy, before)
 

@@ -60,12 +60,10 @@ class LevenbergMarquardt:
     def __init__(self, config: LevenbergMarquardtConfig) -> None:
         self._config = config
 
-    def minimise(
-        self, energy: Energy, start: HandParameters, deadline: Deadline
-    ) -> OptimiserResult:
-        """Return the parameters of the lowest energy found."""
+    def minimise(self, energy: Energy, start: HandState, deadline: Deadline) -> OptimiserResult:
+        """Return the hand of the lowest energy found."""
         contours = ContourObjective(energy)
-        states = [contours.state(start)]
+        states = [start]
         stopped_by = 'iterations'
         if energy.has_keypoints:
             stopped_by = self._fit_keypoints(energy, contours, states, deadline)
@@ -76,7 +74,7 @@ class LevenbergMarquardt:
             states += descent
             self._fit_offsets(energy, contours, states, deadline)
         energies = tuple(state.value for state in states)
-        return OptimiserResult(states[-1].parameters, energies, stopped_by)
+        return OptimiserResult(states[-1], energies, stopped_by)
 
     def _fit_keypoints(
         self,

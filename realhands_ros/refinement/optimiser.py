@@ -8,6 +8,7 @@ from typing import Protocol
 
 from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_estimate import HandParameters
+from realhands_ros.refinement.hand_state import HandState
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,22 +16,26 @@ class OptimiserResult:
     """
     Where an optimiser ended.
 
-    ``energies`` are those at the start and after every iteration, of the energy as the optimiser
-    sees it; ``stopped_by`` is one of 'iterations', 'converged', 'budget', 'failed'.
+    ``state`` is the hand with its sharp silhouettes (sharp_state). ``energies`` are those at the
+    start and after every iteration, of the energy as the optimiser sees it; ``stopped_by`` is one
+    of 'iterations', 'converged', 'budget', 'failed'.
     """
 
-    parameters: HandParameters
+    state: HandState
     energies: tuple[float, ...]
     stopped_by: str
 
+    @property
+    def parameters(self) -> HandParameters:
+        """Return the parameters."""
+        return self.state.parameters
+
 
 class Optimiser(Protocol):
-    """Minimises an energy from given parameters."""
+    """Minimises an energy from a given hand."""
 
-    def minimise(
-        self, energy: Energy, start: HandParameters, deadline: Deadline
-    ) -> OptimiserResult:
-        """Return better parameters; begin no iteration that would end after ``deadline``."""
+    def minimise(self, energy: Energy, start: HandState, deadline: Deadline) -> OptimiserResult:
+        """Return a better hand; begin no iteration that would end after ``deadline``."""
 
 
 class Deadline:

@@ -25,6 +25,7 @@ from realhands_ros.refinement.hand_estimate import (
     Refinement,
     RefinementFlag,
 )
+from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.input_check import usable_views
 from realhands_ros.refinement.levenberg_marquardt import (
     LevenbergMarquardt,
@@ -92,10 +93,11 @@ class HandRefiner:
             return self._unrefined(start, flags, deadline)
         last = estimate.last if estimate.last and estimate.last.is_finite else None
         energy = Energy(self._model, ViewSet(views), self._config.energy, start, last)
-        result = self._optimiser.minimise(energy, start, deadline)
+        before = sharp_state(energy, start)
+        result = self._optimiser.minimise(energy, before, deadline)
         if result.stopped_by == 'budget':
             flags |= RefinementFlag.OUT_OF_TIME
-        verdict = judge(energy, start, result.parameters, self._config.guard)
+        verdict = judge(energy, before, result.state, self._config.guard)
         fit = measure_fit(energy, verdict.state)
         if fit.is_poor:
             flags |= RefinementFlag.POOR_FIT

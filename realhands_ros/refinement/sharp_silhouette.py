@@ -19,23 +19,32 @@ _OVERLAP_PX = 1e-4
 _MAX_PX = 1e6
 
 
+@numba.njit(nogil=True, inline='always', error_model='numpy')
+def _edge(px, py, qx, qy):  # type: ignore[no-untyped-def]
+    """Return an edge's rows (lowest, highest), a point of it, and columns per row along it."""
+    return min(py, qy), max(py, qy), px, py, (qx - px) / (qy - py)
+
+
 @numba.njit(nogil=True, inline='always')
-def _widen(y, px, py, qx, qy, left, right):  # type: ignore[no-untyped-def]
-    """Widen [left, right] by where the edge from p to q crosses row y, if it does."""
-    if py != qy and min(py, qy) <= y <= max(py, qy):
-        x = px + (y - py) * (qx - px) / (qy - py)
+def _widen(y, edge, left, right):  # type: ignore[no-untyped-def]
+    """Widen [left, right] by where an edge crosses row y, if it does and does not run along it."""
+    low, high, px, py, slope = edge
+    if low <= y <= high and low < high:
+        x = px + (y - py) * slope
         return min(left, x), max(right, x)
     return left, right
 
 
 @numba.njit(nogil=True, inline='always')
-def _span(y, bx, by, cx, cy):  # type: ignore[no-untyped-def]
-    """Return the columns [left, right] of the triangle (0, b, c) in row y; none: left > right."""
-    left, right = np.inf, -np.inf
-    left, right = _widen(y, 0.0, 0.0, bx, by, left, right)
-    left, right = _widen(y, 0.0, 0.0, cx, cy, left, right)
-    left, right = _widen(y, bx, by, cx, cy, left, right)
-    return left - _OVERLAP_PX, right + _OVERLAP_PX
+def _draw_row(f, near, slope_x, left, right, face_id, nearness):  # type: ignore[no-untyped-def]
+    """Draw columns [left, right] of triangle f, ``near + slope_x x`` in nearness, in one row."""
+    start = max(0, int(np.ceil(left - _OVERLAP_PX)))
+    stop = min(len(face_id), int(np.floor(right + _OVERLAP_PX)) + 1)
+    for x in range(start, stop):
+        here = np.float32(near + slope_x * x)
+        if here > nearness[x]:
+            nearness[x] = here
+            face_id[x] = f
 
 
 @numba.njit(nogil=True, cache=True, error_model='numpy')
@@ -58,6 +67,7 @@ def draw_faces(vertices_px, depth, faces, height, width):  # type: ignore[no-unt
         extent = abs(ax) + abs(ay) + abs(bx) + abs(by) + abs(cx) + abs(cy)
         if double_area == 0.0 or not extent < _MAX_PX:  # NaN is not below it either
             continue
+        ab, ac, bc = _edge(0.0, 0.0, bx, by), _edge(0.0, 0.0, cx, cy), _edge(bx, by, cx, cy)
         # The inverse depth is a linear function of the pixel.
         near_a = 1.0 / depth[a]
         near_b, near_c = 1.0 / depth[b] - near_a, 1.0 / depth[c] - near_a
@@ -65,16 +75,12 @@ def draw_faces(vertices_px, depth, faces, height, width):  # type: ignore[no-unt
         slope_y = (near_c * bx - near_b * cx) / double_area
         first = max(0, int(np.ceil(ay + min(0.0, by, cy))))
         last = min(height - 1, int(np.floor(ay + max(0.0, by, cy))))
-        for y in range(first, last + 1):
-            left, right = _span(y - ay, bx, by, cx, cy)
-            if not left <= right:
-                continue
-            row_near = near_a + slope_y * (y - ay) - slope_x * ax
-            start = max(0, int(np.ceil(ax + left)))
-            stop = min(width, int(np.floor(ax + right)) + 1)
-            for x in range(start, stop):
-                near = np.float32(row_near + slope_x * x)
-                if near > nearness[y, x]:
-                    nearness[y, x] = near
-                    face_id[y, x] = f
+        for row in range(first, last + 1):
+            y = row - ay
+            left, right = _widen(y, ab, np.inf, -np.inf)
+            left, right = _widen(y, ac, left, right)
+            left, right = _widen(y, bc, left, right)
+            if left <= right:
+                near = near_a + slope_y * y - slope_x * ax
+                _draw_row(f, near, slope_x, ax + left, ax + right, face_id[row], nearness[row])
     return face_id

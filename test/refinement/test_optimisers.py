@@ -7,11 +7,13 @@ import pytest
 
 from realhands_ros.refinement.energy import Energy, EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescent, GradientDescentConfig
+from realhands_ros.refinement.hand_estimate import HandParameters
+from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.levenberg_marquardt import (
     LevenbergMarquardt,
     LevenbergMarquardtConfig,
 )
-from realhands_ros.refinement.optimiser import Deadline
+from realhands_ros.refinement.optimiser import Deadline, Optimiser, OptimiserResult
 from realhands_ros.refinement.view_set import ViewSet
 
 
@@ -20,13 +22,22 @@ def _energy(model, sample, config: EnergyConfig | None = None) -> Energy:
     return Energy(model, views, config or EnergyConfig(), sample.estimate.parameters)
 
 
+def _minimise(
+    optimiser: Optimiser,
+    energy: Energy,
+    start: HandParameters,
+    budget_ms: float | None = None,
+) -> OptimiserResult:
+    return optimiser.minimise(energy, sharp_state(energy, start), Deadline(budget_ms))
+
+
 def test_gradient_descent_is_the_paper_s_update(model, sample):
     """Two steps by hand: V <- 0.9 V - 0.002 dE, for a block without units (pose)."""
     energy = _energy(model, sample, EnergyConfig.paper())
     start = sample.estimate.parameters
     config = GradientDescentConfig(iterations=1)
-    first = GradientDescent(config).minimise(energy, start, Deadline(None)).parameters
-    second = GradientDescent(replace(config, iterations=2)).minimise(energy, start, Deadline(None))
+    first = _minimise(GradientDescent(config), energy, start).parameters
+    second = _minimise(GradientDescent(replace(config, iterations=2)), energy, start)
     _, gradient0 = energy.value_and_gradient(energy.pose(start), 1e-4)
     _, gradient1 = energy.value_and_gradient(energy.pose(first), 1e-4)
     step = -0.002 * gradient0.vector[:48]
@@ -43,7 +54,7 @@ def test_the_camera_s_step_is_in_weak_perspective_units(model, sample):
     energy = _energy(model, sample, EnergyConfig.paper())
     start = sample.estimate.parameters
     descent = GradientDescent(GradientDescentConfig(iterations=1))
-    moved = descent.minimise(energy, start, Deadline(None)).parameters
+    moved = _minimise(descent, energy, start).parameters
     step_m = np.linalg.norm(moved.translation - start.translation)
     depth = energy.pose(start).vertices_depth[0].mean()
     camera = energy.views.cameras[0]
@@ -59,7 +70,7 @@ def test_gradient_descent_gains_with_every_few_iterations(model, sampler, config
         energy, start = _energy(model, sample, config), sample.estimate.parameters
         for index, iterations in enumerate((0, 3, 10, 15)):
             descent = GradientDescent(GradientDescentConfig(iterations=iterations))
-            result = descent.minimise(energy, start, Deadline(None)).parameters
+            result = _minimise(descent, energy, start).parameters
             overlaps[index] += sampler.errors(sample, result).iou / 6
     assert (np.diff(overlaps) > 0.0).all()
     assert overlaps[-1] > overlaps[0] + 0.08
@@ -67,8 +78,8 @@ def test_gradient_descent_gains_with_every_few_iterations(model, sampler, config
 
 def test_the_second_order_optimiser_gets_further_in_three_iterations(model, sample, sampler):
     energy, start = _energy(model, sample), sample.estimate.parameters
-    result = LevenbergMarquardt(LevenbergMarquardtConfig()).minimise(energy, start, Deadline(None))
-    descent = GradientDescent(GradientDescentConfig()).minimise(energy, start, Deadline(None))
+    result = _minimise(LevenbergMarquardt(LevenbergMarquardtConfig()), energy, start)
+    descent = _minimise(GradientDescent(GradientDescentConfig()), energy, start)
     assert all(np.diff(result.energies) < 0.0)
     better, worse = (
         sampler.errors(sample, parameters).iou
@@ -85,7 +96,7 @@ def test_keypoints_alone_are_enough_to_go_on(model, sample, sampler):
         LevenbergMarquardt(LevenbergMarquardtConfig()),
         GradientDescent(GradientDescentConfig()),
     ):
-        result = optimiser.minimise(energy, start, Deadline(None))
+        result = _minimise(optimiser, energy, start)
         before, after = (
             sampler.errors(sample, parameters) for parameters in (start, result.parameters)
         )
@@ -98,7 +109,7 @@ def test_a_budget_that_is_used_up_stops_both_optimisers(model, sample):
         LevenbergMarquardt(LevenbergMarquardtConfig()),
         GradientDescent(GradientDescentConfig()),
     ):
-        result = optimiser.minimise(energy, start, Deadline(1e-3))
+        result = _minimise(optimiser, energy, start, 1e-3)
         assert result.stopped_by == 'budget'
         np.testing.assert_array_equal(result.parameters.vector, start.vector)
 
@@ -115,7 +126,7 @@ def test_a_fit_that_cannot_improve_converges(model, sample):
     """From its own result, with nothing pulling back to the start."""
     energy = _energy(model, sample)
     optimiser = LevenbergMarquardt(LevenbergMarquardtConfig(iterations=20, offset_iterations=0))
-    result = optimiser.minimise(energy, sample.estimate.parameters, Deadline(None))
+    result = _minimise(optimiser, energy, sample.estimate.parameters)
     assert result.stopped_by == 'converged'
-    again = optimiser.minimise(energy, result.parameters, Deadline(None))
+    again = optimiser.minimise(energy, result.state, Deadline(None))
     assert again.energies[-1] > 0.98 * again.energies[0]

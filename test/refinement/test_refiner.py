@@ -9,7 +9,7 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation.refinement_samples import RefinementSample, SampleErrors
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.refinement.energy import Energy, EnergyConfig
-from realhands_ros.refinement.guard import GuardConfig, judge
+from realhands_ros.refinement.guard import GuardConfig, Verdict, judge
 from realhands_ros.refinement.hand_estimate import (
     HandEstimate,
     HandParameters,
@@ -17,6 +17,7 @@ from realhands_ros.refinement.hand_estimate import (
     RefinementFlag,
     ViewObservation,
 )
+from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.refiner import HandRefiner, RefinementConfig
 from realhands_ros.refinement.view_set import ViewSet
 
@@ -287,9 +288,19 @@ def energy(model, sample) -> Energy:
     return Energy(model, views, EnergyConfig(), sample.estimate.parameters)
 
 
+def _judge(
+    energy: Energy,
+    start: HandParameters,
+    result: HandParameters,
+    config: GuardConfig | None = None,
+) -> Verdict:
+    states = (sharp_state(energy, parameters) for parameters in (start, result))
+    return judge(energy, *states, config or GuardConfig())
+
+
 def test_the_guard_rejects_a_higher_energy(energy, sample):
     start, worse = sample.truth, sample.estimate.parameters
-    verdict = judge(energy, start, worse, GuardConfig())
+    verdict = _judge(energy, start, worse)
     assert verdict.flags == F.REJECTED
     assert verdict.state.parameters is start
 
@@ -298,15 +309,14 @@ def test_the_guard_rejects_what_is_not_finite(energy, sample):
     start = sample.estimate.parameters
     for name in ('pose_aa', 'vertex_offsets'):
         wild = replace(sample.truth, **{name: np.full_like(getattr(start, name), np.nan)})
-        verdict = judge(energy, start, wild, GuardConfig())
+        verdict = _judge(energy, start, wild)
         assert verdict.state.parameters.is_finite
     assert verdict.state.parameters.vector == pytest.approx(sample.truth.vector)
 
 
 def test_the_guard_rejects_a_leap(energy, sample):
-    verdict = judge(
-        energy, sample.estimate.parameters, sample.truth, GuardConfig(max_shift_m=1e-4)
-    )
+    start = sample.estimate.parameters
+    verdict = _judge(energy, start, sample.truth, GuardConfig(max_shift_m=1e-4))
     assert verdict.flags == F.REJECTED
 
 
@@ -318,7 +328,7 @@ def test_the_guard_drops_offsets_that_are_too_long_or_turn_faces(energy, sample)
         rng.normal(scale=4e-3, size=(778, 3)).clip(-6e-3, 6e-3),
     ):
         result = replace(sample.truth, vertex_offsets=offsets)
-        verdict = judge(energy, start, result, GuardConfig())
+        verdict = _judge(energy, start, result)
         assert verdict.flags == F.OFFSETS_REJECTED
         assert not verdict.state.parameters.vertex_offsets.any()
         np.testing.assert_array_equal(verdict.state.parameters.vector, sample.truth.vector)
