@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,8 @@ from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescentConfig
-from realhands_ros.refinement.hand_estimate import Refinement, ViewObservation
+from realhands_ros.refinement.hand_estimate import HandEstimate, Refinement, ViewObservation
+from realhands_ros.refinement.levenberg_marquardt import LevenbergMarquardtConfig
 from realhands_ros.refinement.refiner import HandRefiner, RefinementConfig
 
 Image = NDArray[np.uint8]
@@ -40,15 +41,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--samples', type=int, default=100)
     parser.add_argument('--sheet', type=Path, help='write a picture of the worst samples here')
     parser.add_argument('--only-default', action='store_true', help='no gradient descent')
+    parser.add_argument('--ablation', action='store_true', help='what each added term gains')
     args = parser.parse_args(argv)
     data = load_hand_model_data(args.folder or default_model_folder())
     sampler = RefinementSampler(data)
     samples = [sampler.draw(seed) for seed in range(args.samples)]
     print(f'{len(samples)} samples, stereo, 224 x 224\n')
+    if args.ablation:
+        print_ablation(sampler, samples)
+        print_jitter(sampler, samples[:20])
+        return
     if not args.only_default:
         print_gradient_table(sampler, samples)
     print('Levenberg-Marquardt (the default), 3 iterations and offsets')
-    print('masks        mask IoU   IoU before -> after (min, worst change)   PA mm   wrist mm')
+    print('masks: mask IoU, IoU before -> after, PA and wrist error in mm')
     refiner = HandRefiner(data)
     for masks in MASKS:
         disturbed = with_masks(samples, masks)
@@ -102,6 +108,61 @@ def print_gradient_table(sampler: RefinementSampler, samples: list[RefinementSam
                 f'PA {1e3 * errors[1]:.1f} mm, wrist {1e3 * errors[2]:.1f} mm'
             )
     print()
+
+
+def print_ablation(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:
+    """Print what the refinement loses without each of the terms beyond the paper's."""
+    configs = {
+        'default': EnergyConfig(),
+        'no keypoints': EnergyConfig(keypoints=0.0),
+        'no joint limits': EnergyConfig(joint_limits=0.0),
+        'no shape prior': EnergyConfig(shape_prior=0.0),
+        'pose not held to start': EnergyConfig(start_fingers=0.0, start_root=0.0),
+        'place not held to start': EnergyConfig(start_translation=0.0),
+        'confidence weighting': EnergyConfig(weigh_by_confidence=True),
+        'no vertex offsets': EnergyConfig(),
+    }
+    cases = {
+        'stereo, true masks': samples,
+        'stereo, all noise': with_masks(samples, 'all'),
+        'stereo, unsure masks': with_masks(samples, 'unsure'),
+        'one view, all noise': [sample.first_view() for sample in with_masks(samples, 'all')],
+    }
+    for case, subset in cases.items():
+        print(case)
+        for name, energy in configs.items():
+            offsets = 0 if name == 'no vertex offsets' else 1
+            config = RefinementConfig(
+                energy=energy,
+                levenberg_marquardt=LevenbergMarquardtConfig(offset_iterations=offsets),
+            )
+            print_row(f'  {name:24}', sampler, subset, HandRefiner(sampler.data, config))
+
+
+def print_jitter(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:
+    """Print how still a hand that keeps still stays, under new keypoint noise in every frame."""
+    print('\nstill hands, new keypoints in each of 10 frames: standard deviation of the keypoints')
+    for weight in (0.0, 0.01, 0.05):
+        energy = EnergyConfig(last_fingers=weight, last_root=weight, last_translation=weight)
+        refiner = HandRefiner(sampler.data, RefinementConfig(energy=energy))
+        deviations = []
+        for seed, sample in enumerate(samples):
+            rng = np.random.default_rng(seed)
+            estimate, keypoints = sample.estimate, []
+            for _ in range(10):
+                refinement = refiner.refine(with_new_keypoints(rng, estimate))
+                keypoints.append(refinement.keypoints)
+                estimate = replace(estimate, last=refinement.parameters)
+            deviations.append(np.linalg.norm(np.std(keypoints[1:], axis=0), axis=1).mean())
+        print(f'  nearness to the last frame {weight:4.2f}: {1e3 * np.mean(deviations):.2f} mm')
+
+
+def with_new_keypoints(rng: np.random.Generator, estimate: HandEstimate) -> HandEstimate:
+    views = []
+    for view in estimate.views:
+        noise = 0.015 * np.ptp(view.keypoints_px, axis=0).max() * rng.standard_normal((21, 2))
+        views.append(replace(view, keypoints_px=view.keypoints_px + noise))
+    return replace(estimate, views=tuple(views))
 
 
 def mean_errors(
