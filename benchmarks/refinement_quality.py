@@ -21,6 +21,8 @@ from realhands_ros.evaluation.metrics import mask_iou
 from realhands_ros.evaluation.refinement_samples import RefinementSample, RefinementSampler
 from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.hand.pose_limits import clamp_angles
+from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescentConfig
 from realhands_ros.refinement.hand_estimate import HandEstimate, Refinement, ViewObservation
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'{len(samples)} samples, stereo, 224 x 224\n')
     if args.ablation:
         print_ablation(sampler, samples)
+        print_limits(sampler, samples)
         print_jitter(sampler, samples[:20])
         return
     if not args.only_default:
@@ -137,6 +140,24 @@ def print_ablation(sampler: RefinementSampler, samples: list[RefinementSample]) 
                 levenberg_marquardt=LevenbergMarquardtConfig(offset_iterations=offsets),
             )
             print_row(f'  {name:24}', sampler, subset, HandRefiner(sampler.data, config))
+
+
+def print_limits(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:
+    """Print how far refined joints are beyond their limits, one noisy view each."""
+    skeleton = HandSkeleton.from_model(sampler.data)
+    print('\njoints beyond their limits, one view, all noise')
+    for weight in (0.0, EnergyConfig().joint_limits):
+        config = RefinementConfig(energy=EnergyConfig(joint_limits=weight))
+        refiner, poses = HandRefiner(sampler.data, config), []
+        for sample in with_masks(samples, 'all'):
+            refinement = refiner.refine(sample.first_view().estimate)
+            poses.append(refinement.parameters.pose_aa[3:])
+        angles = skeleton.angles_from_pose(np.array(poses))
+        excess = np.rad2deg(np.abs(angles - clamp_angles(angles)).max(axis=2))
+        print(
+            f'  weight {weight:3.1f}: mean {excess.mean():.2f} deg, largest {excess.max():.1f} deg, '
+            f'more than 15 deg in {(excess > 15.0).mean():.2%}'
+        )
 
 
 def print_jitter(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:
