@@ -75,7 +75,7 @@ def photo_backdrop(
     geometry = quad(rays * distance)
     start, extent = _covering_window(rng, material, high - low)
     geometry = geometry._replace(uv=start + geometry.uv * extent)
-    brightness = _scene_level(lighting) * np.exp(rng.normal(0, 0.35))
+    brightness = _scene_level(lighting) * np.exp(rng.normal(0, 0.3))
     return [_mesh(geometry, material, _tint(brightness * np.ones(3)))]
 
 

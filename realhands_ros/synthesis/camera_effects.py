@@ -23,7 +23,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Automatic exposure aims at this mean of the linear image.
 _MIDDLE_GREY = 0.20
 # ... and at most at this level of the brightest parts.
-_HIGHLIGHT = 0.6
+_HIGHLIGHT = 0.55
 _CURVE_STEPS = 4096
 
 
@@ -31,7 +31,7 @@ def sample_effects(
     rng: np.random.Generator, lighting: Lighting, focal_px: float
 ) -> CameraEffects:
     """Draw a camera's state; lengths in pixels grow with the focal length ``focal_px``."""
-    exposure = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.03, 2))
+    exposure = np.exp(rng.normal(0, 0.18)) * np.exp(rng.normal(0, 0.03, 2))
     balance = illuminant(lighting) ** -rng.uniform(0.7, 1.0)
     balance = balance * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.008, (2, 3)))
     motion = rng.normal(0, 0.009, 2) * focal_px * (rng.random() < 0.35)
@@ -72,7 +72,7 @@ def _automatic_exposure(light: Floats) -> float:
     """Return the gain that makes the picture middle grey, less where its lights would burn out."""
     luminance = light[::2, ::2] @ _LUMINANCE
     by_mean = _MIDDLE_GREY / max(float(luminance.mean()), 1e-6)
-    by_highlights = _HIGHLIGHT / max(float(np.percentile(luminance, 97)), 1e-6)
+    by_highlights = _HIGHLIGHT / max(float(np.percentile(luminance, 98)), 1e-6)
     return min(by_mean, by_highlights)
 
 

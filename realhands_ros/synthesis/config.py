@@ -35,8 +35,8 @@ class SynthesisConfig:
     backgrounds: Path | None = None
     model_folder: Path | None = None
     left_hand_share: float = 0.5
-    second_hand_share: float = 0.15
-    occluder_share: float = 0.2
+    second_hand_share: float = 0.1
+    occluder_share: float = 0.12
 
     def __post_init__(self) -> None:
         """Check the ranges."""

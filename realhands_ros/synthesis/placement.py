@@ -25,9 +25,9 @@ _WRIST_TO_CENTRE_M = 0.08
 
 # Range of the distance to the middle of the hand in metres.
 DISTANCE_RANGE_M: dict[ViewMix, tuple[float, float]] = {
-    'egocentric': (0.20, 0.40),
-    'tabletop': (0.22, 0.42),
-    'frontal': (0.20, 0.45),
+    'egocentric': (0.19, 0.36),
+    'tabletop': (0.20, 0.36),
+    'frontal': (0.20, 0.36),
 }
 
 # Degrees that the camera looks down.

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from realhands_ros.errors import ConfigError, RealhandsError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.synthesis.harmonics import sh_basis
 from realhands_ros.synthesis.rendering import RenderedView
-from realhands_ros.synthesis.scene import Scene, SceneMesh
+from realhands_ros.synthesis.scene import Label, Scene, SceneMesh
 
 # An interpreter that has bpy, when the one that runs realhands has not.
 PYTHON_VARIABLE = 'REALHANDS_BLENDER_PYTHON'
@@ -28,6 +29,9 @@ _WORKER = Path(__file__).with_name('worker.py')
 _ENVIRONMENT_SIZE = (32, 64)
 _VIEW_NAMES = ('left', 'right')
 _ERROR_TAIL = 2000
+_WELD_M = 1e-6
+
+FloatArray = NDArray[np.float64]
 
 
 def blender_python() -> str:
@@ -87,13 +91,22 @@ class BlenderRenderer:
             'key_irradiance': scene.lighting.key_irradiance,
         }
         for number, mesh in enumerate(scene.meshes):
-            arrays.update({f'{number}_{key}': value for key, value in _arrays(mesh).items()})
+            textures = _textures(mesh)
+            arrays.update({f'material{number}_{key}': value for key, value in textures.items()})
+        groups = _objects(scene.meshes)
+        for number, parts in enumerate(groups):
+            geometry = _geometry([scene.meshes[part] for part in parts], parts)
+            arrays.update({f'object{number}_{key}': value for key, value in geometry.items()})
         np.savez(folder / 'arrays.npz', **arrays)
         description = {
             'samples': self._samples,
             'threads': self._threads,
             'key_radius': scene.lighting.key_radius,
-            'meshes': [_description(mesh) for mesh in scene.meshes],
+            'materials': [_material(mesh) for mesh in scene.meshes],
+            'objects': [
+                {'materials': parts, 'is_backdrop': scene.meshes[parts[0]].is_backdrop}
+                for parts in groups
+            ],
             'cameras': [
                 _camera(name, camera)
                 for name, camera in zip(_VIEW_NAMES, scene.rig.views, strict=True)
@@ -113,34 +126,67 @@ def _read_view(path: Path) -> RenderedView:
         )
 
 
-def _description(mesh: SceneMesh) -> dict[str, Any]:
+def _objects(meshes: Sequence[SceneMesh]) -> list[list[int]]:
+    """
+    Return the meshes of each object by number.
+
+    A hand and its bare arm are one, or light under the skin would stop at the wrist.
+    """
+    groups: dict[object, list[int]] = {}
+    for number, mesh in enumerate(meshes):
+        is_main = mesh.label in (Label.HAND, Label.ARM)
+        key: object = is_main if mesh.material.subsurface > 0 else f'alone {number}'
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def _material(mesh: SceneMesh) -> dict[str, Any]:
     return {
-        'label': int(mesh.label),
-        'is_backdrop': mesh.is_backdrop,
         'subsurface': mesh.material.subsurface,
         'specular': mesh.material.specular,
         'emissive': mesh.material.emissive,
     }
 
 
-def _arrays(mesh: SceneMesh) -> dict[str, NDArray[np.generic]]:
+def _textures(mesh: SceneMesh) -> dict[str, NDArray[np.generic]]:
     material = mesh.material
-    height, width = material.roughness.shape
-    # Blender's v points up, and 0 and 1 are the edges of the picture, not the middles of texels.
-    size = np.array([width, height])
-    uv = (mesh.uv * (size - 1) + 0.5) / size
-    corner_uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=-1)[mesh.face_uv]
-    arrays = {
-        'vertices': mesh.vertices,
-        'faces': mesh.faces,
-        'normals': mesh.normals,
-        'corner_uv': corner_uv,
+    textures: dict[str, NDArray[np.generic]] = {
         'albedo': material.albedo * np.array(mesh.tint, dtype=np.float32),
         'roughness': material.roughness,
     }
     if material.height is not None:
-        arrays['height'] = material.height
-    return arrays
+        textures['height'] = material.height
+    return textures
+
+
+def _geometry(meshes: list[SceneMesh], numbers: list[int]) -> dict[str, NDArray[np.generic]]:
+    """Return meshes as one, welded where their vertices coincide."""
+    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+    faces = np.concatenate([m.faces + s for m, s in zip(meshes, starts, strict=False)])
+    vertices = np.concatenate([mesh.vertices for mesh in meshes])
+    normals = np.concatenate([mesh.normals for mesh in meshes])
+    if len(meshes) > 1:
+        cells = np.round(vertices / _WELD_M).astype(np.int64)
+        _, first, place = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+        vertices, normals, faces = vertices[first], normals[first], place.ravel()[faces]
+    return {
+        'vertices': vertices,
+        'normals': normals,
+        'faces': faces,
+        'corner_uv': np.concatenate([_corner_uv(mesh) for mesh in meshes]),
+        'face_label': np.repeat(
+            [float(mesh.label) for mesh in meshes], [len(mesh.faces) for mesh in meshes]
+        ),
+        'face_part': np.repeat(np.arange(len(numbers)), [len(mesh.faces) for mesh in meshes]),
+    }
+
+
+def _corner_uv(mesh: SceneMesh) -> FloatArray:
+    """Return uv (F, 3, 2) as Blender has it: v up, 0 and 1 the picture's edges."""
+    height, width = mesh.material.roughness.shape
+    size = np.array([width, height])
+    uv = (mesh.uv * (size - 1) + 0.5) / size
+    return np.asarray(np.stack([uv[:, 0], 1 - uv[:, 1]], axis=-1)[mesh.face_uv])
 
 
 def _camera(name: str, camera: PinholeCamera) -> dict[str, Any]:

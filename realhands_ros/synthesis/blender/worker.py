@@ -33,8 +33,12 @@ def main(folder: Path) -> None:
     with np.load(folder / 'arrays.npz') as archive:
         arrays = dict(archive)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    for number, mesh in enumerate(description['meshes']):
-        add_mesh(number, mesh, arrays)
+    materials = [
+        add_material(f'material{number}', material, arrays)
+        for number, material in enumerate(description['materials'])
+    ]
+    for number, item in enumerate(description['objects']):
+        add_object(f'object{number}', item, materials, arrays)
     add_environment(arrays['environment_image'])
     add_sun(arrays['key_direction'], arrays['key_irradiance'], description['key_radius'])
     for view in description['cameras']:
@@ -44,40 +48,43 @@ def main(folder: Path) -> None:
         np.savez(folder / f'{view["name"]}.npz', **result)
 
 
-def add_mesh(number: int, mesh: dict[str, Any], arrays: Arrays) -> None:
-    """Add mesh ``number`` with its material."""
-    vertices, faces = arrays[f'{number}_vertices'], arrays[f'{number}_faces']
-    data = bpy.data.meshes.new(f'mesh{number}')
-    data.from_pydata(vertices.tolist(), [], faces.tolist())
+def add_object(name: str, item: dict[str, Any], materials: list[Any], arrays: Arrays) -> None:
+    """Add one object, a mesh with a material for each of its parts."""
+    data = bpy.data.meshes.new(name)
+    faces = arrays[f'{name}_faces']
+    data.from_pydata(arrays[f'{name}_vertices'].tolist(), [], faces.tolist())
     layer = data.uv_layers.new()
-    layer.data.foreach_set('uv', arrays[f'{number}_corner_uv'].astype(np.float32).ravel())
+    layer.data.foreach_set('uv', arrays[f'{name}_corner_uv'].astype(np.float32).ravel())
     data.polygons.foreach_set('use_smooth', [True] * len(faces))
-    data.normals_split_custom_set_from_vertices(arrays[f'{number}_normals'].tolist())
-    data.materials.append(material_of(number, mesh, arrays))
-    item = bpy.data.objects.new(f'mesh{number}', data)
-    item.pass_index = mesh['label']
-    if mesh['is_backdrop']:
+    for number in item['materials']:
+        data.materials.append(materials[number])
+    data.polygons.foreach_set('material_index', arrays[f'{name}_face_part'].astype(np.int32))
+    label = data.attributes.new('label', 'FLOAT', 'FACE')
+    label.data.foreach_set('value', arrays[f'{name}_face_label'].astype(np.float32))
+    data.normals_split_custom_set_from_vertices(arrays[f'{name}_normals'].tolist())
+    placed = bpy.data.objects.new(name, data)
+    if item['is_backdrop']:
         # The light is given as it arrives in the room: walls must not keep it out.
-        item.visible_diffuse = item.visible_glossy = False
-        item.visible_transmission = item.visible_shadow = False
-    bpy.context.scene.collection.objects.link(item)
+        placed.visible_diffuse = placed.visible_glossy = False
+        placed.visible_transmission = placed.visible_shadow = False
+    bpy.context.scene.collection.objects.link(placed)
 
 
-def material_of(number: int, mesh: dict[str, Any], arrays: Arrays) -> Any:
-    """Return the material of mesh ``number``."""
-    material = bpy.data.materials.new(f'material{number}')
+def add_material(name: str, look: dict[str, Any], arrays: Arrays) -> Any:
+    """Make a material from textures and numbers."""
+    material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
     output = nodes.new('ShaderNodeOutputMaterial')
 
-    def texture(name: str) -> Any:
+    def texture(content: str) -> Any:
         node = nodes.new('ShaderNodeTexImage')
-        node.image = float_image(f'{number}_{name}', arrays[f'{number}_{name}'])
+        node.image = float_image(f'{name}_{content}', arrays[f'{name}_{content}'])
         node.extension = 'MIRROR'
         return node.outputs['Color']
 
-    if mesh['emissive']:
+    if look['emissive']:
         shader = nodes.new('ShaderNodeEmission')
         links.new(texture('albedo'), shader.inputs['Color'])
         links.new(shader.outputs[0], output.inputs['Surface'])
@@ -85,14 +92,15 @@ def material_of(number: int, mesh: dict[str, Any], arrays: Arrays) -> Any:
     shader = nodes.new('ShaderNodeBsdfPrincipled')
     links.new(texture('albedo'), shader.inputs['Base Color'])
     links.new(texture('roughness'), shader.inputs['Roughness'])
-    root = mesh['specular'] ** 0.5
+    root = look['specular'] ** 0.5
     shader.inputs['IOR'].default_value = (1 + root) / (1 - root)
-    if mesh['subsurface'] > 0:
+    if look['subsurface'] > 0:
         shader.subsurface_method = 'RANDOM_WALK_SKIN'
-        shader.inputs['Subsurface Weight'].default_value = mesh['subsurface']
-        shader.inputs['Subsurface Radius'].default_value = [r / SKIN_RADIUS_M[0] for r in SKIN_RADIUS_M]
+        shader.inputs['Subsurface Weight'].default_value = look['subsurface']
+        relative = [radius / SKIN_RADIUS_M[0] for radius in SKIN_RADIUS_M]
+        shader.inputs['Subsurface Radius'].default_value = relative
         shader.inputs['Subsurface Scale'].default_value = SKIN_RADIUS_M[0]
-    if f'{number}_height' in arrays:
+    if f'{name}_height' in arrays:
         bump = nodes.new('ShaderNodeBump')
         bump.inputs['Strength'].default_value = 1.0
         bump.inputs['Distance'].default_value = 1.0
@@ -207,7 +215,9 @@ def truth_material() -> Any:
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
     join = nodes.new('ShaderNodeCombineXYZ')
-    links.new(nodes.new('ShaderNodeObjectInfo').outputs['Object Index'], join.inputs['X'])
+    label = nodes.new('ShaderNodeAttribute')
+    label.attribute_name = 'label'
+    links.new(label.outputs['Fac'], join.inputs['X'])
     links.new(nodes.new('ShaderNodeCameraData').outputs['View Z Depth'], join.inputs['Y'])
     shader = nodes.new('ShaderNodeEmission')
     links.new(join.outputs[0], shader.inputs['Color'])
