@@ -30,8 +30,8 @@ class SyntheticStereo(Dataset[dict[str, torch.Tensor]]):
     A synthetic stereo dataset as tensors.
 
     An item holds the columns of ``dataset_format.TRUTH_COLUMNS`` (floats as float32) and, with the
-    first axis (left, right): ``images`` (2, 3, H, W) uint8 RGB; ``labels`` (2, H, W) uint8, values of
-    ``synthesis.scene.Label``; ``masks`` (2, H, W) bool, the hand up to the wrist; with
+    first axis (left, right): ``images`` (2, 3, H, W) uint8 RGB; ``labels`` (2, H, W) uint8,
+    values of ``synthesis.scene.Label``; ``masks`` (2, H, W) bool, the hand up to the wrist; with
     ``with_depth`` also ``depth`` (2, H, W) float32 metres, inf for nothing.
     """
 
@@ -65,7 +65,7 @@ class SyntheticStereo(Dataset[dict[str, torch.Tensor]]):
         item['masks'] = item['labels'] == Label.HAND
         if self._with_depth:
             units = self._pictures(shard, index, 'depth', cv2.IMREAD_UNCHANGED)
-            item['depth'] = torch.from_numpy(decode_depth(units))
+            item['depth'] = torch.from_numpy(decode_depth(units.astype(np.uint16)))
         return item
 
     def _check_complete(self) -> None:
@@ -97,9 +97,7 @@ class SyntheticStereo(Dataset[dict[str, torch.Tensor]]):
             path = shard_folder(self._folder, shard) / file_name(index, view, content)
             picture = cv2.imread(str(path), mode)
             if picture is None:
-                message = (
-                    f'{path} is missing or damaged; delete its folder and resume the dataset'
-                )
+                message = f'{path} is missing or damaged; delete its folder and resume the dataset'
                 raise DatasetError(message)
             pictures.append(picture)
         return np.stack(pictures)

@@ -200,9 +200,7 @@ class ArmBuilder:
             skin_weights=data.skin_weights,
         )
 
-    def _arm_curve(
-        self, truth: HandTruth, placement: HandPlacement, girth: float
-    ) -> ArmCurve:
+    def _arm_curve(self, truth: HandTruth, placement: HandPlacement, girth: float) -> ArmCurve:
         loop = truth.vertices[self._loops[truth.handedness]]
         fingers = -placement.rotation[:, 0] * (1.0 if truth.handedness == 'right' else -1.0)
         spread = np.linalg.norm(loop - loop.mean(0), axis=1).max()

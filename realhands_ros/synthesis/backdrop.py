@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,9 @@ class World:
         forward = unit(forward)
         return cls(np.stack([np.cross(up, forward), up, forward], axis=1))
 
-    def place(self, geometry: MeshGeometry, position: FloatArray, turn: float = 0.0) -> MeshGeometry:
+    def place(
+        self, geometry: MeshGeometry, position: FloatArray, turn: float = 0.0
+    ) -> MeshGeometry:
         """Turn a mesh about the vertical (radians), move it to room coordinates (3,)."""
         turned = Rotation.from_rotvec([0.0, turn, 0.0]).as_matrix()
         return geometry.transformed(self.axes @ turned, self.axes @ position)
@@ -95,19 +98,28 @@ def room(rng: np.random.Generator, world: World) -> list[SceneMesh]:
         )
         return _mesh(quad(points, uv_scale=scale), sample_texture(rng, kind), _paint(rng))
 
+    far = [(left, front), (right, front)]
+    near = [(left, behind), (right, behind)]
     walls = [
-        [(left, floor, front), (right, floor, front), (right, ceiling, front), (left, ceiling, front)],
-        [(left, floor, behind), (left, floor, front), (left, ceiling, front), (left, ceiling, behind)],
-        [(right, floor, front), (right, floor, behind), (right, ceiling, behind), (right, ceiling, front)],
-    ]  # fmt: skip
-    ground = [(left, floor, behind), (right, floor, behind), (right, floor, front), (left, floor, front)]
-    top = [(left, ceiling, front), (right, ceiling, front), (right, ceiling, behind), (left, ceiling, behind)]
+        _upright(start, stop, floor, ceiling)
+        for start, stop in (far, (near[0], far[0]), (far[1], near[1]))
+    ]
+    ground = [(x, floor, z) for x, z in (*near, *reversed(far))]
+    top = [(x, ceiling, z) for x, z in (*far, *reversed(near))]
     meshes = [surface(wall, _WALL_KINDS) for wall in walls]
     meshes += [surface(ground, _FLOOR_KINDS), surface(top, ('plaster',))]
     bounds = np.array([left, right, floor, ceiling, front])
     meshes += [_furniture(rng, world, bounds) for _ in range(rng.integers(2, 9))]
     meshes += [_picture(rng, world, bounds) for _ in range(rng.integers(0, 4))]
     return meshes
+
+
+def _upright(
+    start: tuple[float, float], stop: tuple[float, float], floor: float, ceiling: float
+) -> list[tuple[float, float, float]]:
+    """Return the corners of a wall from (x, z) to (x, z)."""
+    (x0, z0), (x1, z1) = start, stop
+    return [(x0, floor, z0), (x1, floor, z1), (x1, ceiling, z1), (x0, ceiling, z0)]
 
 
 def table(
@@ -158,10 +170,13 @@ def person(
         ([0.075, 0.11, 0.09], [0, 0.33, 0.0], skin_tone, (1.0, 1.0, 1.0)),
         ([0.082, 0.10, 0.095], [0, 0.365, 0.025], hair_tone, (1.0, 1.0, 1.0)),
     ]
-    return [
-        _mesh(world.place(ellipsoid(radii), chest + offset, yaw), material, tint)
-        for radii, offset, material, tint in parts
-    ]
+    # Poles up and down, where nobody looks.
+    upright = Rotation.from_rotvec([-np.pi / 2, 0, 0]).as_matrix()
+    meshes = []
+    for (width, height, depth), offset, material, tint in parts:
+        body = ellipsoid([width, depth, height]).transformed(upright, np.zeros(3))
+        meshes.append(_mesh(world.place(body, chest + offset, yaw), material, tint))
+    return meshes
 
 
 def _furniture(rng: np.random.Generator, world: World, bounds: FloatArray) -> SceneMesh:
@@ -194,7 +209,7 @@ def _picture(rng: np.random.Generator, world: World, bounds: FloatArray) -> Scen
     if rng.random() < 0.35:
         sky = plain((0.9, 0.95, 1.0))
         glow = Material(sky.albedo, sky.roughness, emissive=True)
-        return _mesh(geometry, glow, _tint(rng.uniform(1.0, 5.0) * np.ones(3)))
+        return _mesh(geometry, glow, _tint(rng.uniform(1.0, 2.5) * np.ones(3)))
     return _mesh(geometry, sample_texture(rng, 'clutter' if rng.random() < 0.6 else 'print'))
 
 
@@ -241,7 +256,7 @@ def _paint(rng: np.random.Generator) -> Tint:
     return _tint(np.clip(brightness * (1 + rng.normal(0, 0.1, 3)), 0.03, 1.15))
 
 
-def _tint(colour: FloatArray) -> Tint:
+def _tint(colour: NDArray[np.floating[Any]]) -> Tint:
     return float(colour[0]), float(colour[1]), float(colour[2])
 
 

@@ -27,9 +27,7 @@ _HIGHLIGHT = 0.55
 _CURVE_STEPS = 4096
 
 
-def sample_effects(
-    rng: np.random.Generator, lighting: Lighting, focal_px: float
-) -> CameraEffects:
+def sample_effects(rng: np.random.Generator, lighting: Lighting, focal_px: float) -> CameraEffects:
     """Draw a camera's state; lengths in pixels grow with the focal length ``focal_px``."""
     exposure = np.exp(rng.normal(0, 0.18)) * np.exp(rng.normal(0, 0.03, 2))
     balance = illuminant(lighting) ** -rng.uniform(0.7, 1.0)
@@ -93,7 +91,7 @@ def _motion_blur(image: Floats, path: NDArray[np.float64]) -> Floats:
     kernel = np.zeros((2 * half + 1, 2 * half + 1), dtype=np.float32)
     end = np.round(path / 2 * 16).astype(int) + (half << 4)
     start = np.round(-path / 2 * 16).astype(int) + (half << 4)
-    cv2.line(kernel, start.tolist(), end.tolist(), 1.0, 1, cv2.LINE_AA, 4)
+    cv2.line(kernel, start.tolist(), end.tolist(), (1.0,), 1, cv2.LINE_AA, 4)
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.float32)
 
 
@@ -130,7 +128,7 @@ def _vignette(height: int, width: int, loss: float) -> Floats:
     y = ((np.arange(height) - (height - 1) / 2) / (height / 2))[:, None]
     x = ((np.arange(width) - (width - 1) / 2) / (width / 2))[None]
     radius2 = (x * x + y * y * (height / width) ** 2) / (1 + (height / width) ** 2)
-    return (1 - loss * radius2).astype(np.float32)[..., None]
+    return np.asarray(1 - loss * radius2, dtype=np.float32)[..., None]
 
 
 def _jpeg(picture: Image, quality: int | None) -> Image:

@@ -76,7 +76,7 @@ def parse_mix(text: str) -> dict[ViewMix, float]:
     for part in text.split(','):
         name, _, share = part.strip().partition('=')
         try:
-            mix[VIEW_MIXES[VIEW_MIXES.index(name)]] = float(share or 1.0)  # type: ignore[arg-type]
+            mix[VIEW_MIXES[VIEW_MIXES.index(name)]] = float(share or 1.0)
         except ValueError as error:
             message = (
                 f'cannot read {part!r} of the view mix {text!r}; write one of '

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realhands_ros.synthesis.config import VIEW_MIXES
 from realhands_ros.synthesis.dataset_format import (
@@ -30,7 +32,7 @@ _LIMITS = (
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Count what the shards hold and write card.md."""
     columns = ('is_left_hand', 'view_mix', 'keypoints', 'keypoints_visible', 'image_size')
-    parts: dict[str, list[np.ndarray[tuple[int, ...], np.dtype]]] = {c: [] for c in columns}
+    parts: dict[str, list[NDArray[Any]]] = {c: [] for c in columns}
     for shard in range(manifest.num_shards):
         with np.load(shard_folder(folder, shard) / TRUTH_NAME) as truth:
             for column in columns:
@@ -41,9 +43,7 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     partial.replace(folder / 'card.md')
 
 
-def _card_text(
-    manifest: Manifest, truth: dict[str, np.ndarray[tuple[int, ...], np.dtype]]
-) -> str:
+def _card_text(manifest: Manifest, truth: dict[str, NDArray[Any]]) -> str:
     distance = truth['keypoints'].mean(1)[:, 2]
     visible = truth['keypoints_visible'].mean(axis=(1, 2))
     sizes, counts = np.unique(truth['image_size'], axis=0, return_counts=True)

@@ -8,7 +8,7 @@ The synthetic dataset on disk.
     OUT/shard-00000/truth.npz   one row a sample, columns as in TRUTH_COLUMNS
     OUT/shard-00000/00000123_left.jpg, _right.jpg                pictures
     OUT/shard-00000/00000123_left_labels.png, _right_labels.png  values of scene.Label
-    OUT/shard-00000/00000123_left_depth.png, _right_depth.png    16 bits, 0.1 mm; 0: none or too far
+    OUT/shard-00000/00000123_left_depth.png, _right_depth.png    16 bits, 0.1 mm; 0: none
 
 A shard appears under its name only when it is whole.
 """

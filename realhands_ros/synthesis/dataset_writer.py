@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realhands_ros.errors import ConfigError, DatasetError
@@ -106,7 +108,7 @@ def write_shard(
         raise DatasetError(message) from error
 
 
-def truth_row(index: int, sample: StereoSample) -> dict[str, np.ndarray[tuple[int, ...], np.dtype]]:
+def truth_row(index: int, sample: StereoSample) -> dict[str, NDArray[Any]]:
     """Return one sample's row of the truth, by the columns of TRUTH_COLUMNS."""
     hand, cameras = sample.hand, sample.rig.views
     row = {
@@ -133,7 +135,7 @@ def _write_pictures(folder: Path, index: int, sample: StereoSample) -> None:
     for eye, view in enumerate(VIEWS):
         bgr = sample.images[eye][..., ::-1]
         depth = encode_depth(sample.depth[eye])
-        contents = (
+        contents: tuple[tuple[str, str, NDArray[Any], list[int]], ...] = (
             ('image', '.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]),
             ('labels', '.png', sample.labels[eye], []),
             ('depth', '.png', depth, [cv2.IMWRITE_PNG_COMPRESSION, 2]),
@@ -242,9 +244,7 @@ class _Worker:
 
     def write(self, shard: int) -> None:
         indices = self._manifest.shard_indices(shard)
-        write_shard(
-            self._folder, shard, indices, self._generator, self._renderer, self._count_one
-        )
+        write_shard(self._folder, shard, indices, self._generator, self._renderer, self._count_one)
 
     def _count_one(self) -> None:
         with self._counter.get_lock():

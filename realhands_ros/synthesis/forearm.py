@@ -1,5 +1,5 @@
 """
-The arm behind the hand: a forearm that continues the wrist's open edge, and a sleeve or band on it.
+The arm behind the hand: a forearm that continues the wrist's open edge, a sleeve or band on it.
 
 The arm is a curve that leaves the wrist along the hand's own direction, bends into the forearm's
 within a few centimetres and again at the elbow, with a ring of points at every step along it.
@@ -131,9 +131,9 @@ def arm_curve(
     """
     Lay the axis of an arm behind a wrist.
 
-    ``loop_points`` (K, 3) as ``boundary_loop`` orders them; ``to_hand`` and ``dorsal`` (3,) are the
-    hand's own directions; ``to_elbow`` and ``to_shoulder`` (3,) those of the arm. ``girth`` 1 is
-    an average adult's; ``length`` of the axis in metres.
+    ``loop_points`` (K, 3) as ``boundary_loop`` orders them; ``to_hand`` and ``dorsal`` (3,) are
+    the hand's own directions; ``to_elbow`` and ``to_shoulder`` (3,) those of the arm. ``girth`` 1
+    is an average adult's; ``length`` of the axis in metres.
     """
     start = -unit(to_hand)
     distances = np.arange(0.0, length + _STEP_M / 2, _STEP_M)

@@ -58,9 +58,7 @@ class SceneGenerator:
         mix = self._mixes[rng.choice(len(self._mixes), p=self._shares)]
         camera = str(rng.choice(self._config.cameras))
         rig = sample_rig(rng, camera, str(rng.choice(self._config.resolutions)))
-        handedness: Handedness = (
-            'left' if rng.random() < self._config.left_hand_share else 'right'
-        )
+        handedness: Handedness = 'left' if rng.random() < self._config.left_hand_share else 'right'
         up = sample_up(rng, mix)
         skin = sample_skin(rng)
         arms = self._sample_arms(rng, mix, handedness, rig, up, skin)

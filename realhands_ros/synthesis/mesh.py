@@ -1,4 +1,4 @@
-"""Building blocks of scenes: normals, tubes, boxes, ellipsoids, quads as vertices, faces and uv."""
+"""Building blocks of scenes: normals, tubes, boxes, ellipsoids, quads with faces and uv."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rotation_between(start: ArrayLike, end: ArrayLike) -> FloatArray:
 def frame_looking_along(forward: ArrayLike, up: ArrayLike) -> FloatArray:
     """Return a rotation whose columns are right, down, forward for a viewer with this ``up``."""
     z = unit(forward)
-    x = unit(np.cross(z, up))
+    x = unit(np.cross(z, unit(up)))
     return np.stack([x, np.cross(z, x), z], axis=1)
 
 

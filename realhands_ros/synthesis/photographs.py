@@ -30,9 +30,7 @@ class PhotoLibrary:
         if not folder.is_dir():
             message = f'the backgrounds folder {folder} does not exist; name a folder of pictures'
             raise DatasetError(message)
-        self.paths = sorted(
-            path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES
-        )
+        self.paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
         if not self.paths:
             message = (
                 f'the backgrounds folder {folder} holds no picture '

@@ -25,9 +25,9 @@ _WRIST_TO_CENTRE_M = 0.08
 
 # Range of the distance to the middle of the hand in metres.
 DISTANCE_RANGE_M: dict[ViewMix, tuple[float, float]] = {
-    'egocentric': (0.19, 0.36),
-    'tabletop': (0.20, 0.36),
-    'frontal': (0.20, 0.36),
+    'egocentric': (0.19, 0.34),
+    'tabletop': (0.20, 0.34),
+    'frontal': (0.20, 0.34),
 }
 
 # Degrees that the camera looks down.
@@ -39,11 +39,16 @@ _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
 
 # Share of samples whose roll is drawn from the whole circle, and the spread of the others about
 # the mix's usual side (back of the hand for the first two, palm for the last).
-_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.3, 'tabletop': 0.35, 'frontal': 0.25}
+_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.25, 'tabletop': 0.25, 'frontal': 0.1}
 _ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 35.0, 'tabletop': 35.0, 'frontal': 30.0}
 # Of the frontal views, those that show whose hand it is.
-_BODY_SHARE = 0.5
-_WRIST_FLEXION_DEG = (24.0, 60.0)
+_BODY_SHARE = 0.2
+# Spread and limit of the wrist's bend.
+_WRIST_FLEXION_DEG: dict[ViewMix, tuple[float, float]] = {
+    'egocentric': (22.0, 60.0),
+    'tabletop': (18.0, 55.0),
+    'frontal': (14.0, 45.0),
+}
 _WRIST_DEVIATION_DEG = (9.0, 22.0)
 
 
@@ -94,7 +99,9 @@ def sample_placement(
     roll = rng.normal(0, _ROLL_SPREAD_DEG[view_mix])
     if rng.random() < _FREE_ROLL_SHARE[view_mix]:
         roll = rng.uniform(-180, 180)
-    rotation = _hand_rotation(rng, pointing, dorsal, np.deg2rad(roll), handedness)
+    rotation = _hand_rotation(
+        rng, pointing, dorsal, np.deg2rad(roll), handedness, _WRIST_FLEXION_DEG[view_mix]
+    )
     fingers = -side * rotation[:, 0]
     has_body = view_mix == 'frontal' and rng.random() < _BODY_SHARE
     return HandPlacement(
@@ -184,6 +191,7 @@ def _hand_rotation(
     dorsal: FloatArray,
     roll: float,
     handedness: Handedness,
+    flexion_range: tuple[float, float],
 ) -> FloatArray:
     """Return the rotation of a hand whose forearm points along ``pointing``, wrist bent."""
     dorsal = unit(dorsal - (dorsal @ pointing) * pointing)
@@ -193,7 +201,7 @@ def _hand_rotation(
     bend = np.deg2rad(
         [
             np.clip(rng.normal(0, spread), -limit, limit)
-            for spread, limit in (_WRIST_FLEXION_DEG, _WRIST_DEVIATION_DEG)
+            for spread, limit in (flexion_range, _WRIST_DEVIATION_DEG)
         ]
     )
     # In the model's frame the wrist flexes about z and deviates about y.

@@ -80,9 +80,9 @@ def visible_keypoints(
     """
     Return which keypoints a camera sees, (21,).
 
-    A keypoint lies inside the flesh, so the question is what covers it: it is seen when a pixel at
-    its place, or next to it, shows skin of the same part of the hand. ``labels`` (H, W) is what the
-    camera sees of the whole scene.
+    A keypoint lies inside the flesh, so the question is what covers it: it is seen when a pixel
+    at its place, or next to it, shows skin of the same part of the hand. ``labels`` (H, W) is
+    what the camera sees of the whole scene.
     """
     drawn = rasterize(camera.to_camera(hand.vertices), hand.faces, camera, num_threads=1)
     face_weights = hand.skin_weights[hand.faces].mean(1)

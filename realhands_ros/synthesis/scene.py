@@ -80,8 +80,8 @@ class Lighting:
     A soft environment and one key light.
 
     ``environment`` (9, 3): radiance as real spherical harmonics of order 2 over directions in the
-    rig's frame. ``key_direction`` (3,) points towards the light, ``key_irradiance`` (3,) arrives on
-    a surface that faces it, ``key_radius`` is its angular radius in radians.
+    rig's frame. ``key_direction`` (3,) points towards the light, ``key_irradiance`` (3,) arrives
+    on a surface that faces it, ``key_radius`` is its angular radius in radians.
     """
 
     environment: FloatArray

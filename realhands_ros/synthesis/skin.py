@@ -182,9 +182,7 @@ def _veins(noise: NoiseField, features: SkinFeatures) -> Floats:
 
 def _hairs(noise: NoiseField, features: SkinFeatures) -> Floats:
     """Return thin streaks along the arm on its back."""
-    slant = features.position @ np.array(
-        [[1, 0, 0.4], [0, 1, 0], [-0.4, 0, 1]], dtype=np.float32
-    )
+    slant = features.position @ np.array([[1, 0, 0.4], [0, 1, 0], [-0.4, 0, 1]], dtype=np.float32)
     field = noise(slant * np.array([0.12, 1, 1], dtype=np.float32), cell=0.0009)[:, 0]
     density = np.clip(noise(features.position + 0.7, cell=0.03)[:, 0] + 0.5, 0, 1)
     return np.asarray(np.clip((field - 0.42) / 0.2, 0, 1) * features.hair * density)
@@ -222,9 +220,7 @@ def _paint_nails(
     plate = 0.7 * plate + 0.3 * albedo
     gloss = 0.30
     if look.polish_srgb is not None:
-        plate = np.broadcast_to(
-            srgb_to_linear(np.array(look.polish_srgb) / 255.0), albedo.shape
-        )
+        plate = np.broadcast_to(srgb_to_linear(np.array(look.polish_srgb) / 255.0), albedo.shape)
         gloss = 0.16
     albedo = albedo + nail * (plate - albedo)
     roughness = roughness + features.nail * (gloss - roughness)

@@ -50,7 +50,7 @@ class SkinAtlas:
         barycentric = drawn.barycentric.reshape(-1, 3)[source][..., None]
 
         def at_texels(values: NDArray[np.float64]) -> NDArray[np.float32]:
-            return (values[corners] * barycentric).sum(1).astype(np.float32)
+            return np.asarray((values[corners] * barycentric).sum(1), dtype=np.float32)
 
         normals = vertex_normals(data.v_template, data.faces)
         points = SurfacePoints(

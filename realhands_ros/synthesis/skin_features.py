@@ -9,6 +9,7 @@ any atlas, and a bare forearm gets its skin from the same function.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +226,7 @@ def _palm_lines(
             distance = _distance_to_polyline(position, _smooth_curve(curve[:, flat]))
             lines = np.maximum(lines, strength * _line(distance, 0.0008, points.spacing))
         variants.append(lines * own)
-    return np.stack(variants).astype(np.float32)
+    return np.asarray(np.stack(variants), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,6 +308,6 @@ def _distance_to_polyline(points: Floats, curve: FloatArray) -> FloatArray:
     return best
 
 
-def _smoothstep(start: float, stop: float, x: NDArray[np.floating]) -> Floats:
+def _smoothstep(start: float, stop: float, x: NDArray[np.floating[Any]]) -> Floats:
     t = np.clip((x - start) / (stop - start), 0.0, 1.0)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Procedural surfaces of rooms and clothes: cloth, wood, plaster, tiles, carpet, shelves, prints."""
+"""Procedural surfaces of rooms and clothes: cloth, wood, plaster, tiles, shelves, prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.synthesis.colour import srgb_to_linear
 from realhands_ros.synthesis.scene import Material
@@ -43,16 +43,14 @@ def _texture(kind: str, variant: int) -> Material:
 def _cloud(rng: np.random.Generator, sigma: float, stretch: float = 1.0) -> Floats:
     """Return smooth noise (S, S) of unit deviation whose spots are ``sigma`` texels wide."""
     field = rng.standard_normal((_SIZE, _SIZE)).astype(np.float32)
-    field = cv2.GaussianBlur(
+    smooth = cv2.GaussianBlur(
         field, (0, 0), sigma, sigmaY=sigma * stretch, borderType=cv2.BORDER_REFLECT
     )
-    return np.asarray((field - field.mean()) / (field.std() + 1e-9), dtype=np.float32)
+    return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-9), dtype=np.float32)
 
 
-def _material(
-    srgb: NDArray[np.floating], roughness: float, height: Floats | None = None
-) -> Material:
-    albedo = srgb_to_linear(np.clip(srgb, 0.01, 0.97))
+def _material(srgb: ArrayLike, roughness: float, height: Floats | None = None) -> Material:
+    albedo = srgb_to_linear(np.clip(np.asarray(srgb), 0.01, 0.97))
     return Material(
         albedo, np.full(albedo.shape[:2], roughness, dtype=np.float32), height, specular=0.03
     )
@@ -139,7 +137,9 @@ def _clutter(rng: np.random.Generator) -> Material:
         size = float(np.exp(rng.uniform(np.log(4), np.log(70))))
         axes = (int(size), int(size * rng.uniform(0.2, 1)) + 1)
         if rng.random() < 0.4:
-            cv2.ellipse(picture, centre, axes, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                picture, centre, axes, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA
+            )
         else:
             corners = cv2.boxPoints((centre, axes, rng.uniform(0, 180)))
             cv2.fillPoly(picture, [corners.astype(np.int32)], colour, cv2.LINE_AA)
@@ -148,7 +148,7 @@ def _clutter(rng: np.random.Generator) -> Material:
 
 
 def _print(rng: np.random.Generator) -> Material:
-    """A sheet with lines of text, a screen, or a keyboard."""
+    """Paint a sheet with lines of text, a screen, or a keyboard."""
     dark = rng.random() < 0.35
     picture = np.full((_SIZE, _SIZE, 3), 0.08 if dark else 0.93, dtype=np.float32)
     ink = rng.uniform(0.6, 0.95, 3) if dark else rng.uniform(0.0, 0.3, 3)

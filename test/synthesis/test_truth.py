@@ -11,7 +11,7 @@ from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.sample import StereoSample, make_sample
-from realhands_ros.synthesis.scene import HandTruth, Label
+from realhands_ros.synthesis.scene import HandTruth
 
 # Nothing before the hand: its whole outline is in the labels.
 ALONE = {'occluder_share': 0.0, 'second_hand_share': 0.0}
