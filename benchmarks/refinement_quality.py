@@ -155,7 +155,7 @@ def print_limits(sampler: RefinementSampler, samples: list[RefinementSample]) ->
         angles = skeleton.angles_from_pose(np.array(poses))
         excess = np.rad2deg(np.abs(angles - clamp_angles(angles)).max(axis=2))
         print(
-            f'  weight {weight:3.1f}: mean {excess.mean():.2f} deg, largest {excess.max():.1f} deg, '
+            f'  weight {weight:3.1f}: mean {excess.mean():.2f}, largest {excess.max():.1f} deg, '
             f'more than 15 deg in {(excess > 15.0).mean():.2%}'
         )
 
