@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Automatic exposure aims at this mean of the linear image.
-_MIDDLE_GREY = 0.20
+_MIDDLE_GREY = 0.22
 # ... and at most at this level of the brightest parts.
 _HIGHLIGHT = 0.55
 _CURVE_STEPS = 4096

@@ -158,7 +158,7 @@ def _sample_centre(rng: np.random.Generator, view_mix: ViewMix, rig: StereoRig) 
 
 def _egocentric_forearm(rng: np.random.Generator, side: float, centre: FloatArray) -> FloatArray:
     elbow = np.array(
-        [side * rng.uniform(0.02, 0.34), rng.uniform(0.16, 0.42), rng.uniform(-0.05, 0.28)]
+        [side * rng.uniform(0.02, 0.36), rng.uniform(0.2, 0.45), rng.uniform(0.05, 0.35)]
     )
     return unit(centre - elbow)
 

@@ -1,9 +1,9 @@
 """
 Render one exported scene with Blender: ``python worker.py SCENE_FOLDER``.
 
-Runs in any interpreter that has ``bpy`` and numpy; it imports nothing of realhands, so that Blender
-may live in an environment of its own. The folder holds ``scene.json`` and ``arrays.npz`` as
-``renderer.py`` writes them; the results are ``left.npz`` and ``right.npz``.
+Runs in any interpreter that has ``bpy`` and numpy; it imports nothing of realhands, so that
+Blender may live in an environment of its own. The folder holds ``scene.json`` and
+``arrays.npz`` as ``renderer.py`` writes them; the results are ``left.npz`` and ``right.npz``.
 """
 
 from __future__ import annotations

@@ -103,15 +103,16 @@ def _materials(mesh: DeviceMesh) -> Floats:
 
 
 def _lights(lighting: Lighting) -> Floats:
-    """Return harmonics of irradiance over pi (9), of damped radiance (9), key irradiance; (19, 3)."""
+    """Return harmonics of irradiance over pi (9) and damped radiance (9), key light; (19, 3)."""
     bands = np.array(BANDS)
-    return np.concatenate(
+    rows = np.concatenate(
         [
             lighting.environment * np.array(COSINE_LOBE)[bands, None],
             lighting.environment * AMBIENT_DAMPING ** bands[:, None],
             lighting.key_irradiance[None],
         ]
-    ).astype(np.float32)
+    )
+    return np.asarray(rows, dtype=np.float32)
 
 
 @_compiled
@@ -151,7 +152,7 @@ def _look_up(texture, attributes, mesh_id, index, result):  # type: ignore[no-un
 
 @_inlined
 def _harmonics(lights, first, x, y, z, channel):  # type: ignore[no-untyped-def]
-    """Return the light of nine rows of ``lights`` in a direction, as harmonics.sh_basis has them."""
+    """Return the light of nine rows of ``lights`` in a direction; see harmonics.sh_basis."""
     return (
         np.float32(0.282095) * lights[first, channel]
         + np.float32(0.488603)
@@ -202,7 +203,8 @@ def _lit_share(depth_map, u, v, depth, texels_per_metre, turn, search, taps):  #
 
 @_inlined
 def _unit(x, y, z):  # type: ignore[no-untyped-def]
-    scale = np.float32(1) / max(math.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+    length = np.float32(math.sqrt(x * x + y * y + z * z))
+    scale = np.float32(1) / np.maximum(length, np.float32(1e-12))
     return x * scale, y * scale, z * scale
 
 
@@ -289,8 +291,10 @@ def _shade(  # type: ignore[no-untyped-def]
         spread = n_h * n_h * (alpha2 - one) + one
         lobe = alpha2 / (np.float32(math.pi) * spread * spread)
         n_l = max(fine, zero)
-        masking = one / (n_l + max(n_v, np.float32(0.05)) + np.float32(1e-4)) / max(
-            np.float32(2) - alpha, one
+        masking = (
+            one
+            / (n_l + max(n_v, np.float32(0.05)) + np.float32(1e-4))
+            / max(np.float32(2) - alpha, one)
         )
         away = one - v_h
         fresnel = specular + (one - specular) * away * away * away * away * away

@@ -102,7 +102,8 @@ def _disc_areas(mesh: SceneMesh) -> NDArray[np.float64]:
     corners = mesh.vertices[mesh.faces]
     doubled = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     third = np.repeat(np.linalg.norm(doubled, axis=1) / 6, 3)
-    areas = np.bincount(mesh.faces.ravel(), third, minlength=len(mesh.vertices))
+    shares = np.bincount(mesh.faces.ravel(), third, minlength=len(mesh.vertices))
+    areas = np.asarray(shares, dtype=np.float64)
     stride = _OCCLUDER_STRIDE.get(mesh.label, _DEFAULT_OCCLUDER_STRIDE)
     kept = np.zeros_like(areas)
     kept[::stride] = areas[::stride] * stride
@@ -180,10 +181,9 @@ class _Block(NamedTuple):
     def owner(self, samples: Fragments) -> torch.Tensor:
         """Return the flat index of the image's pixel that each fine sample belongs to, (N,)."""
         row = torch.div(samples.pixel, samples.width * _SUPERSAMPLING, rounding_mode='floor')
-        column = torch.div(
-            samples.pixel % samples.width, _SUPERSAMPLING, rounding_mode='floor'
-        )
-        return (self.rows.start + row) * self.image_width + self.columns.start + column
+        column = torch.div(samples.pixel % samples.width, _SUPERSAMPLING, rounding_mode='floor')
+        row, column = row + int(self.rows.start), column + int(self.columns.start)
+        return row * self.image_width + column
 
 
 def _samples(
@@ -201,9 +201,7 @@ def _samples(
         [_SUPERSAMPLING, 0, shift - _SUPERSAMPLING * left],
         [0, _SUPERSAMPLING, shift - _SUPERSAMPLING * top],
     ]
-    fine = camera.cropped(
-        affine, (right - left) * _SUPERSAMPLING, (bottom - top) * _SUPERSAMPLING
-    )
+    fine = camera.cropped(affine, (right - left) * _SUPERSAMPLING, (bottom - top) * _SUPERSAMPLING)
     block = _Block(slice(top, bottom), slice(left, right), camera.width)
     return visible_fragments(mesh, fine), fine, block
 
@@ -211,7 +209,7 @@ def _samples(
 def _inside(
     mesh: DeviceMesh, samples: Fragments, fine: PinholeCamera
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which pixels of the block lie inside one surface, and all pixels' coverage, (h, w)."""
+    """Return which pixels of the block lie inside one surface, and the coverage of all, (h, w)."""
     depth = torch.full((fine.height * fine.width,), torch.inf, device=samples.depth.device)
     part = torch.full_like(depth, -1.0)
     depth[samples.pixel] = samples.depth
@@ -226,7 +224,8 @@ def _inside(
 
 def _radiance(mesh: DeviceMesh, seen: Fragments, view: _View) -> torch.Tensor:
     """Return the radiance that fragments send to the camera, (N, 3)."""
-    shade_all = numba_shading.radiance if seen.depth.device.type == 'cpu' else radiance
+    is_cpu = seen.depth.device.type == 'cpu'
+    shade_all = numba_shading.radiance if is_cpu else radiance
     return shade_all(mesh, seen, view.shadow, view.lighting, view.camera)
 
 

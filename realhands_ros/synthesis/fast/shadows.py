@@ -148,8 +148,10 @@ def ambient_visibility(
     sources, source_areas = points[emits], areas[emits]
     hidden = torch.cat(
         [
-            _form_factors(points[rows], normals[rows], sources, normals[emits], source_areas).sum(1)
-            for rows in torch.arange(len(points), device=points.device).split(_ROWS_AT_ONCE)
+            _form_factors(points[rows], normals[rows], sources, normals[emits], source_areas).sum(
+                1
+            )
+            for rows in torch.split(torch.arange(len(points), device=points.device), _ROWS_AT_ONCE)
         ]
     )
     return torch.exp(-hidden)

@@ -24,9 +24,9 @@ def rasterize_torch(
     """
     Draw a mesh on the tensors' device; return (face_id, barycentric, depth).
 
-    ``vertices`` (V, 3) float64 are in the rig's frame, ``faces`` (F, 3) index them. The results are
-    (H, W) int64, (H, W, 3) float32 and (H, W) float32, as ``geometry.rasterizer.rasterize`` has
-    them.
+    ``vertices`` (V, 3) float64 are in the rig's frame, ``faces`` (F, 3) index them. The results
+    are (H, W) int64, (H, W, 3) float32 and (H, W) float32, as ``geometry.rasterizer.rasterize``
+    has them.
     """
     device = vertices.device
     rotation = torch.as_tensor(camera.rotation, device=device)
