@@ -23,11 +23,15 @@ from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.refinement.energy import EnergyConfig
-from realhands_ros.refinement.gradient_descent import GradientDescentConfig
+from realhands_ros.refinement.energy import Energy, EnergyConfig
+from realhands_ros.refinement.gradient_descent import GradientDescent, GradientDescentConfig
 from realhands_ros.refinement.hand_estimate import HandEstimate, Refinement, ViewObservation
+from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.levenberg_marquardt import LevenbergMarquardtConfig
+from realhands_ros.refinement.optimiser import Deadline
+from realhands_ros.refinement.refinement_model import RefinementModel
 from realhands_ros.refinement.refiner import HandRefiner, RefinementConfig
+from realhands_ros.refinement.view_set import ViewSet
 
 Image = NDArray[np.uint8]
 
@@ -52,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.ablation:
         print_ablation(sampler, samples)
         print_limits(sampler, samples)
+        print_annealing(sampler, samples[:20])
         print_jitter(sampler, samples[:20])
         return
     if not args.only_default:
@@ -158,6 +163,22 @@ def print_limits(sampler: RefinementSampler, samples: list[RefinementSample]) ->
             f'  weight {weight:3.1f}: mean {excess.mean():.2f}, largest {excess.max():.1f} deg, '
             f'more than 15 deg in {(excess > 15.0).mean():.2%}'
         )
+
+
+def print_annealing(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:
+    """Print what 60 iterations of gradient descent leave of the true hand."""
+    print('\nIoU after 60 iterations of gradient descent (paper) that begin at the truth')
+    for end in (1e-4, 1e-5):
+        descent = GradientDescent(GradientDescentConfig(iterations=60, sigma_end=end))
+        overlaps = []
+        for sample in samples:
+            energy = Energy(
+                RefinementModel(sampler.data), ViewSet(sample.estimate.views),
+                EnergyConfig.paper(), sample.truth,
+            )  # fmt: skip
+            result = descent.minimise(energy, sharp_state(energy, sample.truth), Deadline(None))
+            overlaps.append(sampler.errors(sample, result.parameters).iou)
+        print(f'  sigma from 1e-4 to {end:g}: {np.mean(overlaps):.3f}')
 
 
 def print_jitter(sampler: RefinementSampler, samples: list[RefinementSample]) -> None:

@@ -35,19 +35,21 @@ from realhands_ros.refinement.parameter_terms import (
 @dataclass(frozen=True)
 class GradientDescentConfig:
     """
-    Settings of the gradient descent; the defaults are the paper's but for the last four.
+    Settings of the gradient descent.
 
-    ``sigma_start`` and ``sigma_end`` are the silhouette's softness in the first and the last
-    iteration (geometric between). ``pose_scale`` etc. multiply eta for one block of offsets: with
-    keypoints, ``momentum=0.8, pose_scale=8, shape_scale=10, camera_scale=1.5`` gets about half
-    again as far in 15 iterations, at less distance from oscillating.
+    ``iterations``, ``learning_rate`` and ``momentum`` are the paper's. ``sigma_start`` and
+    ``sigma_end`` are the silhouette's softness in the first and the last iteration, geometric
+    between: soft silhouettes are larger than hard masks, and a fit at 1e-4 thins the hand.
+    ``pose_scale`` etc. multiply eta for one block of offsets: with keypoints, ``momentum=0.8,
+    pose_scale=8, shape_scale=10, camera_scale=1.5`` gets half again as far in 15 iterations, at
+    less distance from oscillating.
     """
 
     iterations: int = 15
     learning_rate: float = 0.002
     momentum: float = 0.9
     sigma_start: float = 1e-4
-    sigma_end: float = 1e-4
+    sigma_end: float = 1e-5
     pose_scale: float = 1.0
     shape_scale: float = 1.0
     camera_scale: float = 1.0

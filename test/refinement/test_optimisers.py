@@ -35,7 +35,7 @@ def test_gradient_descent_is_the_paper_s_update(model, sample):
     """Two steps by hand: V <- 0.9 V - 0.002 dE, for a block without units (pose)."""
     energy = _energy(model, sample, EnergyConfig.paper())
     start = sample.estimate.parameters
-    config = GradientDescentConfig(iterations=1)
+    config = GradientDescentConfig(iterations=1, sigma_end=1e-4)
     first = _minimise(GradientDescent(config), energy, start).parameters
     second = _minimise(GradientDescent(replace(config, iterations=2)), energy, start)
     _, gradient0 = energy.value_and_gradient(energy.pose(start), 1e-4)
