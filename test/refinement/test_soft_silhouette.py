@@ -143,12 +143,18 @@ def test_no_vertices_give_an_empty_image():
 
 @pytest.mark.skipif(not available(), reason='PyTorch3D is not installed')
 @pytest.mark.parametrize(('height', 'width'), [(48, 48), (40, 61)])
-def test_pytorch3d_gives_the_same_image(layer, height, width):
-    vertices = _projected_hands(layer, 44)
+def test_pytorch3d_gives_the_same_image_and_gradient(layer, height, width):
+    """To the rounding of its NDC coordinates."""
     settings = SilhouetteSettings(height, width)
-    ours = SoftSilhouette(layer.faces, settings)(vertices)
-    theirs = SoftSilhouette(layer.faces, settings, renderer='pytorch3d')(vertices)
-    assert (ours - theirs).abs().max() < 1e-5
+    weight = torch.randn(2, height, width, generator=torch.Generator().manual_seed(1))
+    images, gradients = [], []
+    for renderer in ('cpu', 'pytorch3d'):
+        vertices = _projected_hands(layer, 44).requires_grad_()
+        images.append(SoftSilhouette(layer.faces, settings, renderer=renderer)(vertices))
+        (images[-1] * weight).sum().backward()
+        gradients.append(vertices.grad)
+    assert (images[0] - images[1]).abs().max() < 3e-5
+    assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[1].norm()
 
 
 def test_wrong_arguments_are_reported():
