@@ -36,6 +36,8 @@ FloatArray = NDArray[np.float64]
 Mask = NDArray[np.float32]
 
 _CAMERAS = ('zed2i', 'zedm')
+# An arm's length and less.
+_DISTANCE_M = (0.25, 0.55)
 _CROP_MARGIN = 1.35
 
 
@@ -159,7 +161,8 @@ class RefinementSampler:
 
     def _true_hand(self, rng: np.random.Generator, rig: StereoRig) -> HandParameters:
         mix = VIEW_MIXES[rng.integers(len(VIEW_MIXES))]
-        placement = sample_placement(rng, mix, 'right', rig, sample_up(rng, mix))
+        up = sample_up(rng, mix)
+        placement = sample_placement(rng, mix, 'right', rig, up, _DISTANCE_M)
         fingers = self._poses.sample(rng, 1)[0]
         pose = np.concatenate([matrix_to_axis_angle(placement.rotation), fingers])
         shape = rng.standard_normal(10)
