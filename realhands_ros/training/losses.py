@@ -54,15 +54,15 @@ class LossWeights:
 
 
 PAPER_LOSS = LossWeights()
-# Distances in 3D weigh each rotation by what it moves, which the same weight on all 48 numbers
-# cannot; the other terms stay to keep pose and shape apart.
+# Distances in 3D weigh each rotation by what it moves, which the same weight on all pose numbers
+# cannot; the pose term makes the start quick, and keeps pose and shape apart.
 METRIC_LOSS = LossWeights(
-    pose=2.0,
+    pose=30.0,
     shape=0.05,
-    keypoints_2d=20.0,
+    keypoints_2d=10.0,
     shape_norm=0.005,
-    keypoints_3d=20.0,
-    vertices=20.0,
+    keypoints_3d=10.0,
+    vertices=10.0,
     stereo_vertices=20.0,
     stereo_keypoints=20.0,
     projection='perspective',
