@@ -7,7 +7,13 @@ import os
 from pathlib import Path
 
 from realhands_ros.cli import synth_bag
-from realhands_ros.synthesis.config import DEFAULT_MIX, VIEW_MIXES, SynthesisConfig, parse_mix
+from realhands_ros.synthesis.config import (
+    DEFAULT_DISTANCE_M,
+    DEFAULT_MIX,
+    VIEW_MIXES,
+    SynthesisConfig,
+    parse_mix,
+)
 from realhands_ros.synthesis.dataset_writer import write_dataset
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
@@ -55,6 +61,14 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--cameras', nargs='+', choices=ZED_MODELS, default=None)
     parser.add_argument('--resolutions', nargs='+', choices=RESOLUTIONS, default=None)
+    parser.add_argument(
+        '--distance',
+        nargs=2,
+        type=float,
+        metavar=('NEAR', 'FAR'),
+        default=DEFAULT_DISTANCE_M,
+        help='of the hand from the camera, metres (default: %(default)s)',
+    )
     parser.add_argument('--crop', type=int, default=None, help='side of hand crops in pixels')
     parser.add_argument('--backgrounds', type=Path, default=None, help='folder of photographs')
     parser.add_argument('--model-folder', type=Path, default=None, help='folder of MANO files')
@@ -66,6 +80,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
         mix=parse_mix(args.mix),
         cameras=tuple(args.cameras or defaults.cameras),
         resolutions=tuple(args.resolutions or defaults.resolutions),
+        distance_m=(args.distance[0], args.distance[1]),
         crop_size=args.crop,
         backgrounds=args.backgrounds,
         model_folder=args.model_folder,

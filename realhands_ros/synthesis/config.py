@@ -15,6 +15,9 @@ VIEW_MIXES: tuple[ViewMix, ...] = ('egocentric', 'tabletop', 'frontal')
 # The paper's set is egocentric; the other two are what a camera on a desk sees.
 DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'frontal': 0.25}
 
+# About as far as MediaPipe finds hands in the full images of these wide lenses.
+DEFAULT_DISTANCE_M = (0.18, 0.32)
+
 
 @dataclass(frozen=True)
 class SynthesisConfig:
@@ -22,8 +25,9 @@ class SynthesisConfig:
     The parameters of a synthetic dataset.
 
     ``cameras`` and ``resolutions`` name rows of the tables in ``rigs``; each sample draws one of
-    each. ``mix`` gives the share of each view. ``crop_size`` renders a square crop of that many
-    pixels around the hand in each view instead of the full images. ``backgrounds`` is a folder of
+    each. ``mix`` gives the share of each view, ``distance_m`` the nearest and farthest distance
+    of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
+    view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
     model (None: the open hand). Raises ConfigError for a value out of range.
     """
@@ -31,6 +35,7 @@ class SynthesisConfig:
     mix: Mapping[ViewMix, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
     cameras: tuple[str, ...] = ('zed2i', 'zed2', 'zedm')
     resolutions: tuple[str, ...] = ('VGA',)
+    distance_m: tuple[float, float] = DEFAULT_DISTANCE_M
     crop_size: int | None = None
     backgrounds: Path | None = None
     model_folder: Path | None = None
@@ -52,6 +57,12 @@ class SynthesisConfig:
             if not 0.0 <= share <= 1.0:
                 message = f'{name} is {share:g}; it is a share and must lie between 0 and 1'
                 raise ConfigError(message)
+        near, far = self.distance_m
+        if not 0.1 <= near < far <= 3.0:
+            message = (
+                f'distance_m is {near:g} to {far:g}; give two rising distances, 0.1 to 3 metres'
+            )
+            raise ConfigError(message)
         if self.crop_size is not None and not 32 <= self.crop_size <= 1024:
             message = f'crop_size is {self.crop_size} pixels; it must lie between 32 and 1024'
             raise ConfigError(message)
@@ -60,7 +71,8 @@ class SynthesisConfig:
         """Return the parameters as plain values that JSON can hold."""
         values = asdict(self)
         values['mix'] = dict(self.mix)
-        values['cameras'], values['resolutions'] = list(self.cameras), list(self.resolutions)
+        for name in ('cameras', 'resolutions', 'distance_m'):
+            values[name] = list(values[name])
         for name in ('backgrounds', 'model_folder'):
             values[name] = None if values[name] is None else str(values[name])
         return values

@@ -88,7 +88,7 @@ class SceneGenerator:
         shape = rng.uniform(-SHAPE_RANGE, SHAPE_RANGE, NUM_SHAPE)
         clothing = sample_clothing(rng)
         girth = rng.uniform(0.88, 1.2)
-        placement = sample_placement(rng, mix, handedness, rig, up)
+        placement = sample_placement(rng, mix, handedness, rig, up, self._config.distance_m)
         pixel = placement.wrist[2] / rig.left.intrinsics[0, 0]
         if self._config.crop_size is not None:
             pixel = _CROP_WIDTH_M / self._config.crop_size

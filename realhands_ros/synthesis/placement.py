@@ -15,20 +15,13 @@ from scipy.spatial.transform import Rotation
 
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.topology import Handedness
-from realhands_ros.synthesis.config import ViewMix
+from realhands_ros.synthesis.config import DEFAULT_DISTANCE_M, ViewMix
 from realhands_ros.synthesis.mesh import unit
 
 FloatArray = NDArray[np.float64]
 
 # From the wrist to the middle of the hand's keypoints.
 _WRIST_TO_CENTRE_M = 0.08
-
-# Range of the distance to the middle of the hand in metres.
-DISTANCE_RANGE_M: dict[ViewMix, tuple[float, float]] = {
-    'egocentric': (0.19, 0.34),
-    'tabletop': (0.20, 0.34),
-    'frontal': (0.20, 0.34),
-}
 
 # Degrees that the camera looks down.
 _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
@@ -83,9 +76,15 @@ def sample_placement(
     handedness: Handedness,
     rig: StereoRig,
     up: FloatArray,
+    distance_m: tuple[float, float] = DEFAULT_DISTANCE_M,
 ) -> HandPlacement:
-    """Draw one way to hold a hand before the rig; ``up`` (3,) is the direction against gravity."""
-    centre = _sample_centre(rng, view_mix, rig)
+    """
+    Draw one way to hold a hand before the rig.
+
+    ``up`` (3,) is the direction against gravity, ``distance_m`` the range of the distance to the
+    middle of the hand.
+    """
+    centre = _sample_centre(rng, rig, distance_m)
     side = 1.0 if handedness == 'right' else -1.0
     if view_mix == 'egocentric':
         pointing = _egocentric_forearm(rng, side, centre)
@@ -136,10 +135,11 @@ def beside(
     )
 
 
-def _sample_centre(rng: np.random.Generator, view_mix: ViewMix, rig: StereoRig) -> FloatArray:
+def _sample_centre(
+    rng: np.random.Generator, rig: StereoRig, distance_m: tuple[float, float]
+) -> FloatArray:
     """Return a point that both views see well inside their images."""
-    near, far = DISTANCE_RANGE_M[view_mix]
-    depth = rng.uniform(near, far)
+    depth = rng.uniform(*distance_m)
     focal = rig.left.intrinsics[0, 0]
     disparity = focal * rig.baseline / depth
     width, height = rig.left.width, rig.left.height

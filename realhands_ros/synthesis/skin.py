@@ -14,17 +14,17 @@ from realhands_ros.synthesis.skin_features import NUM_LINE_VARIANTS, SkinFeature
 FloatArray = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
-# Diffuse colour of the back of hands from the palest to the darkest people, sRGB; between them the
-# logarithm of the reflectance is interpolated, as absorption by melanin adds up.
+# Diffuse colour of the back of hands from the palest to the darkest people (L* 85 to 30), sRGB;
+# between them the logarithm of the reflectance is interpolated, as absorption by melanin adds up.
 _TONES_SRGB = np.array(
     [
         (238, 205, 187),
         (228, 184, 160),
         (206, 155, 124),
-        (172, 120, 88),
-        (122, 80, 58),
-        (78, 52, 41),
-        (56, 38, 32),
+        (176, 126, 96),
+        (138, 96, 74),
+        (108, 75, 60),
+        (90, 63, 52),
     ]
 )
 _LOG_TONES = np.log(srgb_to_linear(_TONES_SRGB / 255.0))

@@ -25,6 +25,7 @@ from realhands_ros.synthesis.fast.shading import (
     WRAP,
 )
 from realhands_ros.synthesis.fast.shadows import (
+    BIAS_M,
     LIFT_M,
     MAX_RADIUS_TEXELS,
     SHADED_COSINE,
@@ -188,15 +189,17 @@ def _lit_share(depth_map, u, v, depth, texels_per_metre, turn, search, taps):  #
     along, across = cosine * MAX_RADIUS_TEXELS, sine * MAX_RADIUS_TEXELS
     for k in range(search.shape[0]):
         blocker = _tap(depth_map, u, v, search[k, 0], search[k, 1], along, across)
-        if blocker < depth - LIFT_M / 2:
+        if blocker < depth - BIAS_M:
             count += 1
             gap += depth - blocker
     if count == 0:
         return np.float32(1)
     radius = min(max(gap / count * texels_per_metre, 1.0), MAX_RADIUS_TEXELS)
+    along, across = cosine * radius, sine * radius
     dark = 0
     for k in range(taps.shape[0]):
-        if _tap(depth_map, u, v, taps[k, 0], taps[k, 1], cosine * radius, sine * radius) < depth:
+        blocker = _tap(depth_map, u, v, taps[k, 0], taps[k, 1], along, across)
+        if blocker < depth - BIAS_M:
             dark += 1
     return np.float32(1) - np.float32(dark) / np.float32(taps.shape[0])
 

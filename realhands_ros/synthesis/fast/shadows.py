@@ -25,6 +25,8 @@ _LIGHT_DISTANCE_M = 4.0
 _MARGIN_M = 0.03
 # A receiver is lifted off its surface by this much, so that it does not shade itself.
 LIFT_M = 0.003
+# ... and what blocks the light must be nearer to it by this much, which helps at grazing angles.
+BIAS_M = 0.002
 # Receivers of ambient occlusion whose table of form factors fits a core's cache.
 _ROWS_AT_ONCE = 128
 _SEARCH_TAPS = 6
@@ -113,11 +115,11 @@ def _filtered(
     search_offsets, offsets = spiral()
     search = torch.full_like(depth, MAX_RADIUS_TEXELS)
     blockers = _taps(depth_map, uv, search, cosine, sine, search_offsets)
-    blocks = blockers < depth - LIFT_M / 2
+    blocks = blockers < depth - BIAS_M
     count = blocks.sum(0)
     mean_gap = torch.where(blocks, depth - blockers, 0.0).sum(0) / count.clamp(min=1)
     radius = (mean_gap * texels_per_metre).clamp(1.0, MAX_RADIUS_TEXELS)
-    occluded = _taps(depth_map, uv, radius, cosine, sine, offsets) < depth
+    occluded = _taps(depth_map, uv, radius, cosine, sine, offsets) < depth - BIAS_M
     share = 1 - occluded.float().mean(0)
     return torch.where(count > 0, share, 1.0)
 
