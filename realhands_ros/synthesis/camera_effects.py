@@ -21,9 +21,9 @@ Floats = NDArray[np.float32]
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Automatic exposure aims at this mean of the linear image.
-_MIDDLE_GREY = 0.22
+_MIDDLE_GREY = 0.26
 # ... and at most at this level of the brightest parts.
-_HIGHLIGHT = 0.55
+_HIGHLIGHT = 0.6
 _CURVE_STEPS = 4096
 
 
@@ -32,21 +32,21 @@ def sample_effects(rng: np.random.Generator, lighting: Lighting, focal_px: float
     exposure = np.exp(rng.normal(0, 0.18)) * np.exp(rng.normal(0, 0.03, 2))
     balance = illuminant(lighting) ** -rng.uniform(0.7, 1.0)
     balance = balance * np.exp(rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.008, (2, 3)))
-    motion = rng.normal(0, 0.009, 2) * focal_px * (rng.random() < 0.35)
+    motion = rng.normal(0, 0.008, 2) * focal_px * (rng.random() < 0.3)
     shake = rng.normal(0, 0.003, 2) * focal_px * (rng.random() < 0.2)
     gain = rng.beta(1.2, 3.0)
     return CameraEffects(
         exposure=exposure,
         white_balance=balance,
-        blur_sigma=rng.uniform(0.6, 1.3),
+        blur_sigma=rng.uniform(0.6, 1.2),
         motion_px=motion,
         shake_px=shake,
         vignetting=rng.uniform(0, 0.25),
         shot_noise=0.004 + 0.02 * gain,
         read_noise=0.0006 + 0.003 * gain,
         sharpening=rng.uniform(0.0, 0.6),
-        contrast=rng.uniform(0.95, 1.2),
-        saturation=rng.uniform(0.85, 1.2),
+        contrast=rng.uniform(1.0, 1.25),
+        saturation=rng.uniform(0.9, 1.25),
         jpeg_quality=int(rng.integers(60, 97)) if rng.random() < 0.6 else None,
         seed=int(rng.integers(2**31)),
     )

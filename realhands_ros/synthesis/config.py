@@ -16,7 +16,7 @@ VIEW_MIXES: tuple[ViewMix, ...] = ('egocentric', 'tabletop', 'frontal')
 DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'frontal': 0.25}
 
 # About as far as MediaPipe finds hands in the full images of these wide lenses.
-DEFAULT_DISTANCE_M = (0.18, 0.32)
+DEFAULT_DISTANCE_M = (0.18, 0.30)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SynthesisConfig:
     model_folder: Path | None = None
     left_hand_share: float = 0.5
     second_hand_share: float = 0.1
-    occluder_share: float = 0.12
+    occluder_share: float = 0.1
 
     def __post_init__(self) -> None:
         """Check the ranges."""

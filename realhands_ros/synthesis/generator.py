@@ -67,7 +67,7 @@ class SceneGenerator:
         if self._config.crop_size is not None:
             rig = _crop_rig(rng, rig, hand.keypoints, self._config.crop_size)
         meshes = [mesh for arm in arms for mesh in arm.meshes]
-        if rng.random() < self._config.occluder_share:
+        if rng.random() < self._config.occluder_share and mix != 'frontal':
             is_held = rng.random() < 0.65
             meshes.append(held_object(rng, hand) if is_held else object_before(rng, hand))
         lighting = sample_lighting(rng, up)

@@ -32,15 +32,15 @@ _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
 
 # Share of samples whose roll is drawn from the whole circle, and the spread of the others about
 # the mix's usual side (back of the hand for the first two, palm for the last).
-_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.25, 'tabletop': 0.25, 'frontal': 0.1}
-_ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 35.0, 'tabletop': 35.0, 'frontal': 30.0}
+_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.2, 'tabletop': 0.2, 'frontal': 0.05}
+_ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 32.0, 'tabletop': 28.0, 'frontal': 25.0}
 # Of the frontal views, those that show whose hand it is.
 _BODY_SHARE = 0.2
 # Spread and limit of the wrist's bend.
 _WRIST_FLEXION_DEG: dict[ViewMix, tuple[float, float]] = {
     'egocentric': (22.0, 60.0),
-    'tabletop': (18.0, 55.0),
-    'frontal': (14.0, 45.0),
+    'tabletop': (15.0, 50.0),
+    'frontal': (10.0, 40.0),
 }
 _WRIST_DEVIATION_DEG = (9.0, 22.0)
 

@@ -161,6 +161,6 @@ def test_pictures_of_both_cameras_share_one_exposure(scene: Scene) -> None:
     left, right = develop((view, view), effects)
     assert (left == right).all()
     assert np.ptp(left) <= 1
-    assert 110 < left.mean() < 140
+    assert 115 < left.mean() < 150
     noisy = develop((view, view), replace(effects, shot_noise=0.1))[0]
     assert 2 < noisy.std() < 40
