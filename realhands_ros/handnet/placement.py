@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 _ITERATIONS = 3
 # Keypoints this far off, relative to the median residual, begin to lose their weight (Huber).
 _HUBER = 1.5
+_NEAREST_M = 0.05
 # Below this sum of weights the keypoints do not fix a position.
 _LEAST_WEIGHT = 2.0
 
@@ -84,35 +85,43 @@ def place_by_keypoints(
     """
     if sum(view.weights.sum() for view in views) < _LEAST_WEIGHT:
         return start
+    rays = [_rays(view) for view in views]
     translation = start
     for _ in range(_ITERATIONS):
-        systems = [_equations(view, points, translation) for view in views]
-        matrix = np.concatenate([system[0] for system in systems])
-        target = np.concatenate([system[1] for system in systems])
-        weight = np.concatenate([system[2] for system in systems])
-        residual = np.linalg.norm((matrix @ translation - target).reshape(-1, 2), axis=1)
-        typical = max(float(np.median(residual[weight[::2] > 0])), 1e-6)
-        robust = weight * np.repeat(1 / np.maximum(1.0, residual / (_HUBER * typical)), 2)
-        root = np.sqrt(robust)
-        translation = np.linalg.lstsq(matrix * root[:, None], target * root, rcond=None)[0]
+        systems = [
+            _equations(view, ray, points, translation)
+            for view, ray in zip(views, rays, strict=True)
+        ]
+        matrix, target, weight = (np.concatenate(part) for part in zip(*systems, strict=True))
+        residual = np.linalg.norm(matrix @ translation - target, axis=1)
+        typical = max(float(np.median(residual[weight > 0])), 1e-6)
+        robust = weight / np.maximum(1.0, residual / (_HUBER * typical))
+        normal = np.einsum('kia,k,kib->ab', matrix, robust, matrix)
+        translation = np.linalg.solve(normal, np.einsum('kia,k,ki->a', matrix, robust, target))
     return translation
 
 
+def _rays(view: ViewInput) -> FloatArray:
+    """Return where the keypoints' rays meet the plane z = 1 of the camera, (21, 2)."""
+    inverse = np.linalg.inv(view.camera.intrinsics)
+    known = (view.weights > 0)[:, None]
+    pixels = np.where(known, view.keypoints_px, 0.0)
+    homogeneous = pixels @ inverse[:, :2].T + inverse[:, 2]
+    rays: FloatArray = homogeneous[:, :2] / homogeneous[:, 2:]
+    return rays
+
+
 def _equations(
-    view: ViewInput, points: FloatArray, translation: FloatArray
+    view: ViewInput, rays: FloatArray, points: FloatArray, translation: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """
-    Return rows (42, 3), right-hand sides (42,) and weights (42,) of one view's keypoints.
+    Return matrices (21, 2, 3), right-hand sides (21, 2) and weights (21,) of a view's keypoints.
 
     A keypoint at (x, y) on the plane z = 1 says that ``(R (X + T) + t)_xy - (x, y) (..)_z = 0``;
     divided by the depth, that is a distance on the plane.
     """
     rotation = view.camera.rotation
-    known = view.weights > 0
-    homogeneous = np.column_stack([np.where(known[:, None], view.keypoints_px, 0.0), np.ones(21)])
-    plane = np.linalg.solve(view.camera.intrinsics, homogeneous.T).T[:, :2]
-    depth = np.maximum((view.camera.to_camera(points + translation))[:, 2], 0.05)
-    rows = (rotation[None, :2] - plane[..., None] * rotation[2]) / depth[:, None, None]
-    offset = view.camera.to_camera(points)
-    right = -(offset[:, :2] - plane * offset[:, 2:]) / depth[:, None]
-    return rows.reshape(-1, 3), right.ravel(), np.repeat(view.weights, 2)
+    placed = view.camera.to_camera(points)
+    depth = np.maximum(placed[:, 2:] + rotation[2] @ translation, _NEAREST_M)
+    matrix = (rotation[None, :2] - rays[..., None] * rotation[2]) / depth[..., None]
+    return matrix, (rays * placed[:, 2:] - placed[:, :2]) / depth, view.weights

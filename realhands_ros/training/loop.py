@@ -231,7 +231,9 @@ class Trainer:
     def _validate(self, planned: PlannedStage) -> None:
         if not self._held_out or not self._group.is_first:
             return
-        scores = validate(self.network, self._hand_model, self._held_out)
+        scores = validate(
+            self.network, self._hand_model, self._held_out, route=planned.stage.route
+        )
         rounded = {name: f'{value:.4g}' for name, value in scores.items()}
         self._folder.log('validation', {**self._row(planned), **rounded})
         tqdm.write(f'{planned.stage.name}: ' + ', '.join(f'{k} {v}' for k, v in rounded.items()))

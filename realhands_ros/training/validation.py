@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.alignment import align_points
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.inputs import network_input
-from realhands_ros.handnet.network import HandNet, HandNetOutput
+from realhands_ros.handnet.network import HandNet, HandNetOutput, Route
 from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.stereo import POSE_BLENDS
 from realhands_ros.training.batch import TrainingBatch
@@ -23,12 +23,17 @@ _MM = 1000.0
 
 @torch.no_grad()
 def validate(
-    network: HandNet, hand_model: HandModel, batches: Sequence[TrainingBatch]
+    network: HandNet,
+    hand_model: HandModel,
+    batches: Sequence[TrainingBatch],
+    *,
+    route: Route = 'both',
 ) -> dict[str, float]:
     """
     Return means over all crops of ``batches``, which hold stereo pairs or single views.
 
-    Leaves the network in evaluation mode.
+    ``route``: the modalities that the network has learnt to use so far. Leaves the network in
+    evaluation mode.
 
     ``mpvpe_mm``: vertices relative to the reference keypoint; ``pa_mpvpe_mm``: after similarity
     alignment; ``keypoints_px``: distance of projected keypoints for a crop of 224; ``iou`` and
@@ -42,7 +47,7 @@ def validate(
         inputs = network_input(
             network.config, images, batch.keypoints_px, batch.world, batch.half_angle
         )
-        output = network(inputs)
+        output = network(inputs, route=route)
         for name, values in _scores(network, hand_model, output, batch).items():
             rows.setdefault(name, []).append(values)
     return {name: float(np.concatenate(values).mean()) for name, values in rows.items()}

@@ -78,7 +78,7 @@ def test_a_tiny_network_learns_a_few_hands_by_heart(
     after = validate(trainer.network, hand_model, held_out)
     assert after['pa_mpvpe_mm'] < 0.5 * before['pa_mpvpe_mm']
     assert after['mpvpe_mm'] < 0.15 * before['mpvpe_mm']
-    assert after['keypoints_px'] < 6
+    assert after['keypoints_px'] < 12
     assert after['iou'] > 0.8
     weights, info = load_weights(tmp_path / 'run' / 'weights.safetensors')
     assert info.making['hands_seen'] == 900
