@@ -40,7 +40,7 @@ class SynthesisConfig:
     backgrounds: Path | None = None
     model_folder: Path | None = None
     left_hand_share: float = 0.5
-    second_hand_share: float = 0.1
+    second_hand_share: float = 0.08
     occluder_share: float = 0.1
 
     def __post_init__(self) -> None:

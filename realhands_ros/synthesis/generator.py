@@ -28,6 +28,12 @@ _PHOTO_SHARE = 0.55
 # How often there is a table, and how much of that is left before a photograph.
 _TABLE_SHARE: dict[ViewMix, float] = {'tabletop': 0.9, 'egocentric': 0.5, 'frontal': 0.0}
 _TABLE_BEFORE_PHOTO = 0.4
+# How much of a drawn finger pose is kept; who shows a hand to a camera opens it.
+_CURL: dict[ViewMix, tuple[float, float]] = {
+    'egocentric': (1.0, 1.0),
+    'tabletop': (1.0, 1.0),
+    'frontal': (0.35, 1.0),
+}
 # Side of the square crop relative to the larger side of the keypoints' box.
 _CROP_MARGIN = (1.3, 2.0)
 # About how much of the scene a crop shows, at the hand's distance.
@@ -100,7 +106,7 @@ class SceneGenerator:
             self._arms.build(
                 place,
                 side,
-                self._arms.sample_finger_pose(rng, side),
+                self._arms.sample_finger_pose(rng, side) * rng.uniform(*_CURL[mix]),
                 shape,
                 skin,
                 clothing,

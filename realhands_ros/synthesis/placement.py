@@ -122,7 +122,7 @@ def beside(
     towards_other = -1.0 if handedness == 'right' else 1.0
     if view_mix == 'frontal':
         towards_other = -towards_other
-    gap = rng.uniform(0.08, 0.24)
+    gap = rng.uniform(0.12, 0.26)
     offset = np.array([towards_other * gap, rng.uniform(-0.08, 0.08), rng.uniform(-0.04, 0.10)])
     mirror = np.diag([-1.0, 1.0, 1.0])
     turn = Rotation.from_rotvec(rng.normal(0, 0.3, 3)).as_matrix()
@@ -172,7 +172,7 @@ def _tabletop_forearm(rng: np.random.Generator, up: FloatArray) -> FloatArray:
 
 def _frontal_forearm(rng: np.random.Generator, side: float, up: FloatArray) -> FloatArray:
     # The person faces the camera: the right hand is on the left of the image.
-    lean = np.array([side * rng.normal(0.25, 0.35), 0.0, rng.normal(-0.35, 0.35)])
+    lean = np.array([side * rng.normal(0.2, 0.25), 0.0, rng.normal(-0.05, 0.18)])
     return unit(up + lean)
 
 
