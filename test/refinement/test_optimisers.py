@@ -125,7 +125,7 @@ def test_a_deadline_leaves_room_for_the_longest_step():
 def test_a_fit_that_cannot_improve_converges(model, sample):
     """From its own result, with nothing pulling back to the start."""
     energy = _energy(model, sample)
-    optimiser = LevenbergMarquardt(LevenbergMarquardtConfig(iterations=20, offset_iterations=0))
+    optimiser = LevenbergMarquardt(LevenbergMarquardtConfig(iterations=60, offset_iterations=0))
     result = _minimise(optimiser, energy, sample.estimate.parameters)
     assert result.stopped_by == 'converged'
     again = optimiser.minimise(energy, result.state, Deadline(None))

@@ -86,7 +86,7 @@ def test_noisy_masks_degrade_the_result_gracefully(refiner, sampler, kind):
 def test_one_view_is_flagged_and_keeps_its_distance(refiner, sampler):
     samples = [sampler.draw(seed).first_view() for seed in range(6)]
     before, after = _mean_errors(refiner, samples, sampler)
-    assert refiner.refine(samples[0].estimate).flags == F.SCALE_PRIOR
+    assert F.SCALE_PRIOR in refiner.refine(samples[0].estimate).flags
     assert after.iou > 0.95
     assert after.aligned_error < 0.7 * before.aligned_error
     assert after.wrist_error < before.wrist_error
