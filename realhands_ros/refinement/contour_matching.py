@@ -63,31 +63,22 @@ def match_contours(  # type: ignore[no-untyped-def]
     magnitude, and pairs count less from about ``far`` pixels on.
     """
     mesh_pixels, mesh_normals = contour_of(face_id != NO_FACE)
-    if len(mesh_pixels) == 0 or len(target_pixels) == 0:
-        mesh_pixels, target_pixels = mesh_pixels[:0], target_pixels[:0]
-    some_mesh, some_target = mesh_pixels[::_STRIDE], target_pixels[::_STRIDE]
-    to_target = nearest(some_mesh, target_pixels)
-    to_mesh = nearest(some_target, mesh_pixels)
-    count = len(some_mesh) + len(some_target)
+    mesh_index, target_index = _pair_up(mesh_pixels, target_pixels)
+    count = len(mesh_index)
     vertices = np.empty((count, 3), dtype=np.int32)
     vertex_slopes = np.empty((count, 3, 3))
     distances, weights, reliability = np.empty(count), np.empty(count), np.empty(count)
     for i in range(count):
-        if i < len(some_mesh):
-            m, t = i * _STRIDE, to_target[i]
-        else:
-            t = (i - len(some_mesh)) * _STRIDE
-            m = to_mesh[i - len(some_mesh)]
+        m, t = mesh_index[i], target_index[i]
         normal = target_normals[t]
         dx = float(mesh_pixels[m, 0] - target_pixels[t, 0])
         dy = float(mesh_pixels[m, 1] - target_pixels[t, 1])
-        distance = dx * normal[0] + dy * normal[1]
+        distances[i] = dx * normal[0] + dy * normal[1]
         cosine = mesh_normals[m, 0] * normal[0] + mesh_normals[m, 1] * normal[1]
         falloff = 1.0 / (1.0 + (dx * dx + dy * dy) / (far * far))
         reliability[i] = confidence[t] * falloff * falloff if cosine > _MIN_COSINE else 0.0
-        distances[i] = distance
         # Each of the two directions of pairs counts half.
-        weights[i] = 0.5 * _STRIDE * weight * reliability[i] / max(abs(distance), kink)
+        weights[i] = 0.5 * _STRIDE * weight * reliability[i] / max(abs(distances[i]), kink)
         vertices[i] = faces[face_id[mesh_pixels[m, 1], mesh_pixels[m, 0]]]
         shares = _barycentric(mesh_pixels[m], vertices_px, vertices[i])
         for corner in range(3):
@@ -96,6 +87,19 @@ def match_contours(  # type: ignore[no-untyped-def]
                 along = normal[0] * slope[0, axis] + normal[1] * slope[1, axis]
                 vertex_slopes[i, corner, axis] = shares[corner] * along
     return vertices, vertex_slopes, distances, weights, reliability
+
+
+@numba.njit(nogil=True, cache=True)
+def _pair_up(mesh_pixels, target_pixels):  # type: ignore[no-untyped-def]
+    """Return indices of paired points, mesh to target first, then back; none if one is empty."""
+    if len(mesh_pixels) == 0 or len(target_pixels) == 0:
+        nothing = np.zeros(0, dtype=np.intp)
+        return nothing, nothing
+    some_mesh = np.arange(0, len(mesh_pixels), _STRIDE)
+    some_target = np.arange(0, len(target_pixels), _STRIDE)
+    to_target = nearest(mesh_pixels[::_STRIDE], target_pixels)
+    to_mesh = nearest(target_pixels[::_STRIDE], mesh_pixels)
+    return np.concatenate((some_mesh, to_mesh)), np.concatenate((to_target, some_target))
 
 
 @numba.njit(nogil=True, inline='always', error_model='numpy')

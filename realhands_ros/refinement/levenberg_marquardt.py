@@ -72,7 +72,8 @@ class LevenbergMarquardt:
                 contours, states[-1], self._config.iterations, deadline
             )
             states += descent
-            self._fit_offsets(energy, contours, states, deadline)
+            if not self._fit_offsets(energy, contours, states, deadline):
+                stopped_by = 'budget'
         energies = tuple(state.value for state in states)
         return OptimiserResult(states[-1], energies, stopped_by)
 
@@ -98,17 +99,18 @@ class LevenbergMarquardt:
         contours: ContourObjective,
         states: list[HandState],
         deadline: Deadline,
-    ) -> None:
-        """Do the third round and add its results to the states as long as they are better."""
+    ) -> bool:
+        """Do the third round, add its results to the states if better; return if it had time."""
         for _ in range(self._config.offset_iterations):
             if not deadline.step_fits():
-                return
+                return False
             parameters = states[-1].parameters
             moved = energy.model.offset_field.fit(
                 contours.pairs(states[-1]), self._config.contour_error_px
             )
             offsets = parameters.vertex_offsets + moved
             _add_if_better(contours, states, replace(parameters, vertex_offsets=offsets))
+        return True
 
     def _descend(
         self, objective: Objective, state: HandState, iterations: int, deadline: Deadline
