@@ -90,7 +90,7 @@ class Lens:
         if self.model == 'equidistant':
             undistorted = cv2.fisheye.undistortPoints(pixels[None], K, D, P=K)
         else:
-            undistorted = cv2.undistortPointsIter(pixels[:, None], K, D, None, K, _ITERATIONS)
+            undistorted = cv2.undistortPointsIter(pixels[:, None], K, D, np.eye(3), K, _ITERATIONS)
         return np.asarray(undistorted, dtype=np.float64).reshape(-1, 2)
 
     def _distort(self, pixels: FloatArray) -> FloatArray:

@@ -58,18 +58,16 @@ class StereoFrame:
 
 def to_rgb(image: Image) -> Image:
     """Return a BGR, BGRA or grey image as contiguous RGB (H, W, 3)."""
-    return _converted(image, cv2.COLOR_GRAY2RGB, cv2.COLOR_BGRA2RGB, cv2.COLOR_BGR2RGB)
+    codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
+    code = codes[1 if image.ndim == 2 else image.shape[2]]
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), code), dtype=np.uint8)
 
 
 def to_bgr(image: Image) -> Image:
     """Return a BGR, BGRA or grey image as contiguous BGR (H, W, 3)."""
     if image.ndim == 3 and image.shape[2] == 3:
         return np.ascontiguousarray(image)
-    return _converted(image, cv2.COLOR_GRAY2BGR, cv2.COLOR_BGRA2BGR, None)
-
-
-def _converted(image: Image, from_grey: int, from_bgra: int, from_bgr: int | None) -> Image:
-    code = from_grey if image.ndim == 2 else from_bgra if image.shape[2] == 4 else from_bgr
+    code = cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_BGRA2BGR
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), code), dtype=np.uint8)
 
 

@@ -86,7 +86,7 @@ class KeypointStage:
 
     def remember(self, meshes: Iterable[HandMesh]) -> None:
         """
-        Take in meshes made of earlier observations: they say where a lost hand is to be looked for.
+        Take in meshes made of earlier observations: they say where to look for a lost hand.
 
         May be called from another thread; doing without it is possible.
         """
