@@ -12,9 +12,7 @@ import statistics
 import time
 from pathlib import Path
 
-import cv2
-import torch
-
+from realhands_ros.one_core import use_one_core
 from realhands_ros.synthesis.blender.renderer import BlenderRenderer
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.config import SynthesisConfig
@@ -67,8 +65,7 @@ def _rate(config: SynthesisConfig, processes: int, samples: int) -> float:
 
 
 def _work(config: SynthesisConfig, number: int, samples: int, barrier, queue) -> None:  # type: ignore[no-untyped-def]
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    use_one_core()
     generator, renderer = SceneGenerator(config, number), FastRenderer()
     for index in range(_WARM_UP):
         make_sample(generator.scene(index), renderer)

@@ -13,11 +13,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realhands_ros.errors import ConfigError, DatasetError
+from realhands_ros.one_core import use_one_core
 from realhands_ros.synthesis.config import VIEW_MIXES, SynthesisConfig
 from realhands_ros.synthesis.dataset_card import write_card
 from realhands_ros.synthesis.dataset_format import (
@@ -196,7 +196,7 @@ def _work_alone(
     shards: list[int],
     progress: tqdm[None],
 ) -> None:
-    _limit_threads()
+    use_one_core()
     generator, renderer = SceneGenerator(config, manifest.seed), FastRenderer()
     for shard in shards:
         indices = manifest.shard_indices(shard)
@@ -235,7 +235,7 @@ class _Worker:
         config: SynthesisConfig,
         counter: Synchronized[int],
     ) -> None:
-        _limit_threads()
+        use_one_core()
         self._folder = folder
         self._manifest = manifest
         self._counter = counter
@@ -264,9 +264,3 @@ def _start_worker(
 def _write_one(shard: int) -> None:
     assert _worker is not None
     _worker.write(shard)
-
-
-def _limit_threads() -> None:
-    """One thread a process: the processes share the cores, and sums keep their order."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from realhands_ros.errors import DatasetError
+from realhands_ros.one_core import use_one_core
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings
@@ -112,9 +112,7 @@ class _Worker:
     """What one process keeps between frames."""
 
     def __init__(self, settings: FilmSettings) -> None:
-        # One thread a process: the processes share the cores, and sums keep their order.
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
+        use_one_core()
         self._film, self._renderer = Film(settings), FastRenderer()
 
     def render(self, index: int) -> RenderedFrame:

@@ -16,7 +16,8 @@ class RenderedView:
     """
     One camera's view of a scene, linear light, before the camera's own effects.
 
-    ``background`` (H, W, 3) radiance behind the hands; ``foreground`` (H, W, 4) radiance of hands
+    ``background`` (H, W, 3) radiance behind the hands, of no meaning where they hide it however
+    they move in the exposure; ``foreground`` (H, W, 4) radiance of hands
     and objects times coverage, and coverage; ``labels`` (H, W) uint8 and ``depth`` (H, W) float32
     metres (inf for nothing) of what the centre of each pixel sees.
     """

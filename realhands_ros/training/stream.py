@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
+from realhands_ros.one_core import use_one_core
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.hand_source import HandSource
 from realhands_ros.training.preparation import Preparation
@@ -62,7 +61,7 @@ def batches(stream: BatchStream, first_step: int, *, workers: int) -> Iterator[T
         # Forked children of a process that has used OpenMP or numba may hang.
         options = {
             'multiprocessing_context': 'spawn',
-            'worker_init_fn': limit_threads,
+            'worker_init_fn': _start_worker,
             'prefetch_factor': 4,
         }
     steps = range(first_step, len(stream))
@@ -70,7 +69,5 @@ def batches(stream: BatchStream, first_step: int, *, workers: int) -> Iterator[T
     yield from loader
 
 
-def limit_threads(_worker: int = 0) -> None:
-    """Keep a loader process to one core."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
+def _start_worker(_worker: int) -> None:
+    use_one_core()

@@ -13,6 +13,12 @@ from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.synthesis.camera_effects import develop, sample_effects
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.fast import renderer as fast
+from realhands_ros.synthesis.fast.edges import Block, edges, edges_of_tensors
+from realhands_ros.synthesis.fast.geometry_buffer import (
+    TextureCache,
+    upload,
+    visible_fragments,
+)
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.fast.shadows import ambient_visibility
 from realhands_ros.synthesis.fast.torch_rasterizer import rasterize_torch
@@ -77,6 +83,28 @@ def test_compiled_shading_agrees_with_tensors(
             # A shadow tap that falls on the line between two texels may go either way.
             assert (difference > 1e-3).mean() < 1e-3
             assert np.median(difference) < 1e-5
+
+
+def test_compiled_edges_agree_with_tensors(scene: Scene) -> None:
+    front = [mesh for mesh in scene.meshes if not mesh.is_backdrop]
+    vertices = sum(len(mesh.vertices) for mesh in front)
+    mesh = upload(front, torch.ones(vertices), TextureCache(torch.device('cpu')))
+    view = scene.rig.left
+    centres = visible_fragments(mesh, view)
+    limit = torch.full((view.height * view.width,), torch.inf)
+    # A wall hides a part of the hand.
+    limit[: view.width * view.height // 2] = float(centres.depth.median())
+    compiled = edges(mesh, centres, limit, view)
+    tensors = edges_of_tensors(mesh, Block.around(centres), limit, view)
+    assert 0.05 < compiled.inside.float().mean() < 0.95
+    torch.testing.assert_close(compiled.coverage, tensors.coverage)
+    torch.testing.assert_close(compiled.inside, tensors.inside)
+    order, other = compiled.samples.pixel.argsort(), tensors.samples.pixel.argsort()
+    for name in ('pixel', 'face', 'barycentric', 'depth'):
+        torch.testing.assert_close(
+            getattr(compiled.samples, name)[order], getattr(tensors.samples, name)[other]
+        )
+    torch.testing.assert_close(compiled.owner[order], tensors.owner[other])
 
 
 def test_white_paper_in_uniform_light_is_white(scene: Scene) -> None:

@@ -4,11 +4,13 @@ The fast renderer.
 Hands and objects are rasterised at twice the resolution in the part of the image that they cover.
 Pixels inside a surface are shaded once, at their centre; only those that straddle an edge are
 shaded at every sample. The backdrop is drawn once a pixel, since the camera's blur hides its
-edges. The truth (labels and depth) is sampled at pixel centres.
+edges, and not at all where hands hide it. The truth (labels and depth) is sampled at pixel
+centres.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.synthesis.fast import numba_shading
+from realhands_ros.synthesis.fast.edges import SUPERSAMPLING, edges
 from realhands_ros.synthesis.fast.geometry_buffer import (
     DeviceMesh,
     Fragments,
@@ -37,9 +41,6 @@ from realhands_ros.synthesis.fast.shadows import (
 from realhands_ros.synthesis.rendering import RenderedView
 from realhands_ros.synthesis.scene import Label, Lighting, Scene, SceneMesh
 
-_SUPERSAMPLING = 2
-# A pixel whose samples differ by more in depth holds an edge.
-_FLAT_DEPTH_M = 0.006
 # Every how many vertices one stands for its neighbours as an occluder.
 _OCCLUDER_STRIDE = {Label.HAND: 2, Label.OTHER_HAND: 2}
 _DEFAULT_OCCLUDER_STRIDE = 4
@@ -64,8 +65,9 @@ class FastRenderer:
         back_vertices = sum(len(mesh.vertices) for mesh in back)
         backdrop = upload(back, torch.ones(back_vertices, device=self._device), self._textures)
         shadow = shadow_map(foreground, scene.lighting)
+        motion_px = float(np.hypot(*scene.effects.motion_px))
         left, right = (
-            _render_view(foreground, backdrop, _View(shadow, scene.lighting, camera))
+            _render_view(foreground, backdrop, _View(shadow, scene.lighting, camera, motion_px))
             for camera in scene.rig.views
         )
         return left, right
@@ -116,31 +118,40 @@ class _View(NamedTuple):
     shadow: ShadowMap
     lighting: Lighting
     camera: PinholeCamera
+    motion_px: float
 
 
 def _render_view(foreground: DeviceMesh, backdrop: DeviceMesh, view: _View) -> RenderedView:
     camera = view.camera
     behind = visible_fragments(backdrop, camera)
     before = visible_fragments(foreground, camera)
-    device = foreground.vertices.device
-    depth = torch.full((camera.height * camera.width,), torch.inf, device=device)
+    depth = torch.full((camera.height * camera.width,), torch.inf, device=behind.depth.device)
+    depth[behind.pixel] = behind.depth
+    limit = depth.clone()
     labels = torch.zeros_like(depth, dtype=torch.uint8)
-    for mesh, seen in ((backdrop, behind), (foreground, before)):
-        nearer = seen.depth < depth[seen.pixel]
-        pixel = seen.pixel[nearer]
-        depth[pixel] = seen.depth[nearer]
-        labels[pixel] = mesh.labels[mesh.face_mesh[seen.face[nearer]]]
-    background = torch.zeros(len(depth), 3, device=device)
-    background[behind.pixel] = _radiance(backdrop, behind, view)
-    limit = torch.full_like(depth, torch.inf)
-    limit[behind.pixel] = behind.depth
+    labels[behind.pixel] = backdrop.labels[backdrop.face_mesh[behind.face]]
+    nearer = before.select(before.depth < limit[before.pixel])
+    depth[nearer.pixel] = nearer.depth
+    labels[nearer.pixel] = foreground.labels[foreground.face_mesh[nearer.face]]
+    hands = _antialiased(foreground, before, limit, view)
     shape = (camera.height, camera.width)
+    shown = behind.select(~_hidden(hands[:, 3].view(shape), view.motion_px).ravel()[behind.pixel])
+    background = hands.new_zeros(len(depth), 3)
+    background[shown.pixel] = _radiance(backdrop, shown, view)
     return RenderedView(
         background=background.view(*shape, 3).cpu().numpy(),
-        foreground=_antialiased(foreground, before, limit, view).view(*shape, 4).cpu().numpy(),
+        foreground=hands.view(*shape, 4).cpu().numpy(),
         labels=labels.view(shape).cpu().numpy(),
         depth=depth.view(shape).cpu().numpy(),
     )
+
+
+def _hidden(coverage: torch.Tensor, motion_px: float) -> torch.Tensor:
+    """Return the pixels (H, W) that stay covered when the hands move by ``motion_px``."""
+    reach = math.ceil(motion_px / 2) + 1
+    window = 2 * reach + 1
+    uncovered = functional.max_pool2d(1 - coverage[None, None], window, stride=1, padding=reach)
+    return uncovered[0, 0] == 0
 
 
 def _antialiased(
@@ -155,71 +166,13 @@ def _antialiased(
     image = torch.zeros(camera.height * camera.width, 4, device=centres.depth.device)
     if len(centres.pixel) == 0:
         return image
-    samples, fine, block = _samples(mesh, centres, camera)
-    owner = block.owner(samples)
-    seen = samples.depth < limit[owner]
-    samples, owner = samples.select(seen), owner[seen]
-    inside, coverage = _inside(mesh, samples, fine)
-    image.view(camera.height, camera.width, 4)[block.rows, block.columns, 3] = coverage
-    is_inside = torch.zeros(len(image), dtype=torch.bool, device=image.device)
-    is_inside.view(camera.height, camera.width)[block.rows, block.columns] = inside
-    whole = centres.select(is_inside[centres.pixel])
+    found = edges(mesh, centres, limit, camera)
+    image[:, 3] = found.coverage.ravel()
+    whole = centres.select(found.inside.ravel()[centres.pixel])
     image[whole.pixel, :3] = _radiance(mesh, whole, view)
-    on_edge = ~is_inside[owner]
-    edge_colours = _radiance(mesh, samples.select(on_edge), view._replace(camera=fine))
-    image[:, :3].index_add_(0, owner[on_edge], edge_colours / _SUPERSAMPLING**2)
+    edge_colours = _radiance(mesh, found.samples, view._replace(camera=found.fine))
+    image[:, :3].index_add_(0, found.owner, edge_colours / SUPERSAMPLING**2)
     return image
-
-
-class _Block(NamedTuple):
-    """The rectangle of an image that is drawn finer: its rows and columns."""
-
-    rows: slice
-    columns: slice
-    image_width: int
-
-    def owner(self, samples: Fragments) -> torch.Tensor:
-        """Return the flat index of the image's pixel that each fine sample belongs to, (N,)."""
-        row = torch.div(samples.pixel, samples.width * _SUPERSAMPLING, rounding_mode='floor')
-        column = torch.div(samples.pixel % samples.width, _SUPERSAMPLING, rounding_mode='floor')
-        row, column = row + int(self.rows.start), column + int(self.columns.start)
-        return row * self.image_width + column
-
-
-def _samples(
-    mesh: DeviceMesh, centres: Fragments, camera: PinholeCamera
-) -> tuple[Fragments, PinholeCamera, _Block]:
-    """Return what finer samples see, their camera, and the part of the image they fill."""
-    rows = torch.div(centres.pixel, centres.width, rounding_mode='floor')
-    columns = centres.pixel % centres.width
-    # One pixel more on each side: a pixel may be touched where its centre is not.
-    top, bottom = max(int(rows.min()) - 1, 0), min(int(rows.max()) + 2, camera.height)
-    left, right = max(int(columns.min()) - 1, 0), min(int(columns.max()) + 2, camera.width)
-    # The samples of a pixel lie symmetrically about its centre.
-    shift = (_SUPERSAMPLING - 1) / 2
-    affine = [
-        [_SUPERSAMPLING, 0, shift - _SUPERSAMPLING * left],
-        [0, _SUPERSAMPLING, shift - _SUPERSAMPLING * top],
-    ]
-    fine = camera.cropped(affine, (right - left) * _SUPERSAMPLING, (bottom - top) * _SUPERSAMPLING)
-    block = _Block(slice(top, bottom), slice(left, right), camera.width)
-    return visible_fragments(mesh, fine), fine, block
-
-
-def _inside(
-    mesh: DeviceMesh, samples: Fragments, fine: PinholeCamera
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which pixels of the block lie inside one surface, and the coverage of all, (h, w)."""
-    depth = torch.full((fine.height * fine.width,), torch.inf, device=samples.depth.device)
-    part = torch.full_like(depth, -1.0)
-    depth[samples.pixel] = samples.depth
-    part[samples.pixel] = mesh.face_mesh[samples.face].float()
-    in_pixels = (fine.height // _SUPERSAMPLING, _SUPERSAMPLING, -1, _SUPERSAMPLING)
-    depth, part = depth.view(in_pixels), part.view(in_pixels)
-    low, high = depth.amin((1, 3)), depth.amax((1, 3))
-    one_part = part.amin((1, 3)) == part.amax((1, 3))
-    coverage = (part >= 0).float().mean((1, 3))
-    return one_part & (high < low + _FLAT_DEPTH_M), coverage
 
 
 def _radiance(mesh: DeviceMesh, seen: Fragments, view: _View) -> torch.Tensor:
