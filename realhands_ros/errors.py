@@ -37,3 +37,7 @@ class ConfigError(RealhandsError):
 
 class WeightsError(RealhandsError):
     """A file of network weights is missing, damaged, or belongs to another network."""
+
+
+class ProfileError(RealhandsError):
+    """A user's profile is missing, damaged, foreign, or cannot be written."""
