@@ -164,10 +164,12 @@ def _draw_rows(  # type: ignore[no-untyped-def]
     corners = np.empty((3, 3))
     edges = np.empty((3, 3))
     for f in range(faces.shape[0]):
+        is_finite = True
         for i in range(3):
             for axis in range(3):
                 corners[i, axis] = rays[faces[f, i], axis]
-        if not np.isfinite(corners).all():
+                is_finite = is_finite and np.isfinite(corners[i, axis])
+        if not is_finite:
             continue
         x_start, x_stop, y_start, y_stop = _pixel_bounds(corners, near, width, row_start, row_stop)
         if x_start >= x_stop or y_start >= y_stop:
@@ -175,10 +177,10 @@ def _draw_rows(  # type: ignore[no-untyped-def]
         # Edge i is the plane through the camera and the side opposite to corner i. Two faces get
         # for a shared side numbers that are each other's exact negative: no gap between them.
         for i in range(3):
-            a, b = corners[(i + 1) % 3], corners[(i + 2) % 3]
-            edges[i, 0] = a[1] * b[2] - a[2] * b[1]
-            edges[i, 1] = a[2] * b[0] - a[0] * b[2]
-            edges[i, 2] = a[0] * b[1] - a[1] * b[0]
+            a, b = (i + 1) % 3, (i + 2) % 3
+            edges[i, 0] = corners[a, 1] * corners[b, 2] - corners[a, 2] * corners[b, 1]
+            edges[i, 1] = corners[a, 2] * corners[b, 0] - corners[a, 0] * corners[b, 2]
+            edges[i, 2] = corners[a, 0] * corners[b, 1] - corners[a, 1] * corners[b, 0]
         volume = (
             edges[0, 0] * corners[0, 0] + edges[0, 1] * corners[0, 1] + edges[0, 2] * corners[0, 2]
         )
@@ -190,13 +192,17 @@ def _draw_rows(  # type: ignore[no-untyped-def]
             row0 = sign * (edges[0, 1] * y + edges[0, 2])
             row1 = sign * (edges[1, 1] * y + edges[1, 2])
             row2 = sign * (edges[2, 1] * y + edges[2, 2])
+            was_inside = False
             for x in range(x_start, x_stop):
                 w0 = sign * edges[0, 0] * x + row0
                 w1 = sign * edges[1, 0] * x + row1
                 w2 = sign * edges[2, 0] * x + row2
                 total = w0 + w1 + w2
                 if w0 < 0.0 or w1 < 0.0 or w2 < 0.0 or total <= 0.0:
+                    if was_inside:
+                        break  # A triangle is convex: the row does not enter it again.
                     continue
+                was_inside = True
                 z = np.float32(volume / total)
                 if z >= near and z < depth[y, x]:
                     depth[y, x] = z

@@ -96,7 +96,8 @@ def quad(corners: ArrayLike, *, uv_scale: tuple[float, float] = (1.0, 1.0)) -> M
     vertices = np.asarray(corners, dtype=np.float64)
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * uv_scale
-    return MeshGeometry(vertices, faces, vertex_normals(vertices, faces), uv, faces)
+    normal = unit(np.cross(vertices[2] - vertices[0], vertices[3] - vertices[1]))
+    return MeshGeometry(vertices, faces, np.tile(normal, (4, 1)), uv, faces)
 
 
 def box(size: ArrayLike, *, texels_per_metre: float = 0.0) -> MeshGeometry:

@@ -210,18 +210,20 @@ def _relief(
 def _paint_nails(
     look: SkinLook, features: SkinFeatures, albedo: Floats, roughness: Floats, mottle: Floats
 ) -> tuple[Floats, Floats]:
-    nail = features.nail[:, None]
+    """Return colour and roughness with nails; most points are not on one and stay as they are."""
+    on_nail = np.flatnonzero(features.nail)
+    nail, skin = features.nail[on_nail, None], albedo[on_nail]
     plate = srgb_to_linear(_NAIL_SRGB / 255.0) * (1 - 0.45 * look.tone)
-    plate = plate * (1 + 0.05 * mottle[:, :1])
-    plate = plate + 0.12 * features.lunula[:, None] * (1 - 0.5 * look.tone)
+    plate = plate * (1 + 0.05 * mottle[on_nail, :1])
+    plate = plate + 0.12 * features.lunula[on_nail, None] * (1 - 0.5 * look.tone)
     pale = srgb_to_linear(np.array([236, 226, 210]) / 255.0)
-    plate = plate + (0.75 * features.nail_edge[:, None]) * (pale - plate)
+    plate = plate + (0.75 * features.nail_edge[on_nail, None]) * (pale - plate)
     # A nail takes part of its colour from the skin around it.
-    plate = 0.7 * plate + 0.3 * albedo
+    plate = 0.7 * plate + 0.3 * skin
     gloss = 0.30
     if look.polish_srgb is not None:
-        plate = np.broadcast_to(srgb_to_linear(np.array(look.polish_srgb) / 255.0), albedo.shape)
+        plate = np.broadcast_to(srgb_to_linear(np.array(look.polish_srgb) / 255.0), skin.shape)
         gloss = 0.16
-    albedo = albedo + nail * (plate - albedo)
-    roughness = roughness + features.nail * (gloss - roughness)
+    albedo[on_nail] = skin + nail * (plate - skin)
+    roughness[on_nail] += nail[:, 0] * (gloss - roughness[on_nail])
     return albedo, roughness

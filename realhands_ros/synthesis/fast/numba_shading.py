@@ -48,6 +48,10 @@ _inlined = numba.njit(
     inline='always',
 )
 
+# Python's floats would make all that they touch float64.
+_BIAS, _LIFT = np.float32(BIAS_M), np.float32(LIFT_M)
+_MAX_RADIUS, _SHADED = np.float32(MAX_RADIUS_TEXELS), np.float32(SHADED_COSINE)
+
 # Columns of the table of materials.
 _TINT, _SUBSURFACE, _SPECULAR, _EMISSIVE, _NUM_COLUMNS = slice(0, 3), 3, 4, 5, 6
 
@@ -168,7 +172,9 @@ def _harmonics(lights, first, x, y, z, channel):  # type: ignore[no-untyped-def]
             + y * z * lights[first + 5, channel]
             + x * z * lights[first + 7, channel]
         )
-        + np.float32(0.315392) * (3 * z * z - 1) * lights[first + 6, channel]
+        + np.float32(0.315392)
+        * (np.float32(3) * z * z - np.float32(1))
+        * lights[first + 6, channel]
         + np.float32(0.546274) * (x * x - y * y) * lights[first + 8, channel]
     )
 
@@ -186,20 +192,20 @@ def _tap(depth_map, u, v, offset_x, offset_y, along, across):  # type: ignore[no
 def _lit_share(depth_map, u, v, depth, texels_per_metre, turn, search, taps):  # type: ignore[no-untyped-def]
     cosine, sine = math.cos(turn), math.sin(turn)
     count, gap = 0, np.float32(0)
-    along, across = cosine * MAX_RADIUS_TEXELS, sine * MAX_RADIUS_TEXELS
+    along, across = cosine * _MAX_RADIUS, sine * _MAX_RADIUS
     for k in range(search.shape[0]):
         blocker = _tap(depth_map, u, v, search[k, 0], search[k, 1], along, across)
-        if blocker < depth - BIAS_M:
+        if blocker < depth - _BIAS:
             count += 1
             gap += depth - blocker
     if count == 0:
         return np.float32(1)
-    radius = min(max(gap / count * texels_per_metre, 1.0), MAX_RADIUS_TEXELS)
+    radius = min(max(gap / np.float32(count) * texels_per_metre, np.float32(1)), _MAX_RADIUS)
     along, across = cosine * radius, sine * radius
     dark = 0
     for k in range(taps.shape[0]):
         blocker = _tap(depth_map, u, v, taps[k, 0], taps[k, 1], along, across)
-        if blocker < depth - BIAS_M:
+        if blocker < depth - _BIAS:
             dark += 1
     return np.float32(1) - np.float32(dark) / np.float32(taps.shape[0])
 
@@ -255,10 +261,10 @@ def _shade(  # type: ignore[no-untyped-def]
         )
         # The key light's shadow.
         lit = one
-        if smooth_x * key[0] + smooth_y * key[1] + smooth_z * key[2] > -SHADED_COSINE:
-            x = ray_x + centre[0] + LIFT_M * smooth_x
-            y = ray_y + centre[1] + LIFT_M * smooth_y
-            z = ray_z + centre[2] + LIFT_M * smooth_z
+        if smooth_x * key[0] + smooth_y * key[1] + smooth_z * key[2] > -_SHADED:
+            x = ray_x + centre[0] + _LIFT * smooth_x
+            y = ray_y + centre[1] + _LIFT * smooth_y
+            z = ray_z + centre[2] + _LIFT * smooth_z
             far = light_translation[2] + (
                 light_rotation[2, 0] * x + light_rotation[2, 1] * y + light_rotation[2, 2] * z
             )
@@ -304,9 +310,9 @@ def _shade(  # type: ignore[no-untyped-def]
         key_gloss = lobe * masking * fresnel * n_l * lit
         facing = max(n_v, zero)
         mirror_x, mirror_y, mirror_z = _unit(
-            2 * facing * normal_x - view_x,
-            2 * facing * normal_y - view_y,
-            2 * facing * normal_z - view_z,
+            np.float32(2) * facing * normal_x - view_x,
+            np.float32(2) * facing * normal_y - view_y,
+            np.float32(2) * facing * normal_z - view_z,
         )
         grazing = max(np.float32(GRAZING) * max(one - roughness, specular) - specular, zero)
         away = one - facing

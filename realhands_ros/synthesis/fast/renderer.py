@@ -148,6 +148,8 @@ def _render_view(foreground: DeviceMesh, backdrop: DeviceMesh, view: _View) -> R
 
 def _hidden(coverage: torch.Tensor, motion_px: float) -> torch.Tensor:
     """Return the pixels (H, W) that stay covered when the hands move by ``motion_px``."""
+    if motion_px == 0:
+        return coverage == 1
     reach = math.ceil(motion_px / 2) + 1
     window = 2 * reach + 1
     uncovered = functional.max_pool2d(1 - coverage[None, None], window, stride=1, padding=reach)
