@@ -20,6 +20,7 @@ COMMANDS = {
     'synth': 'make synthetic stereo images of hands with ground truth',
     'train': 'train the network; measure the keypoint detector for it',
     'export': 'write the network for other runtimes',
+    'eval': 'measure accuracy: tables, bags, folders of images',
 }
 
 

@@ -1,0 +1,80 @@
+"""What MediaPipe's own numbers give in 3D: its world landmarks, and its 2D points triangulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.errors import ImageError
+from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.mirror import mirror_points
+from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.handnet.view_input import view_input
+
+FloatArray = NDArray[np.float64]
+
+# The world landmarks do not depend on the size of a crop.
+_ANY_CROP_SIZE = 64
+
+
+class WorldLandmarks:
+    """A Method: MediaPipe's world landmarks of the observation's last view (right of a pair)."""
+
+    def __call__(
+        self, observation: HandObservation, cameras: Sequence[PinholeCamera]
+    ) -> Reconstruction | None:
+        """Return the landmarks turned into the rig's frame, None where the hand was missed."""
+        points = world_landmarks_in_rig(observation, cameras)
+        return None if points is None else Reconstruction(points, knows=Knows.ORIENTATION)
+
+
+class Triangulation:
+    """A Method: MediaPipe's 2D keypoints of two views, intersected."""
+
+    def __call__(
+        self, observation: HandObservation, cameras: Sequence[PinholeCamera]
+    ) -> Reconstruction | None:
+        """Return the intersections, None unless both views know all keypoints."""
+        points = triangulated_keypoints(observation, cameras)
+        return None if points is None else Reconstruction(points)
+
+
+def world_landmarks_in_rig(
+    observation: HandObservation, cameras: Sequence[PinholeCamera]
+) -> FloatArray | None:
+    """
+    Return the world landmarks (21, 3) of the last view in the rig's axes, metres; None if missed.
+
+    MediaPipe means them in the axes of its own crop, which looks straight at the hand.
+    """
+    view, camera = observation.views[-1], cameras[-1]
+    world = observation.world_landmarks[len(observation.views) - 1]
+    if world is None:
+        return None
+    try:
+        seen = view_input(view, world, camera, observation.handedness, _ANY_CROP_SIZE)
+    except ImageError:
+        return None
+    in_crop = mirror_points(seen.world) if observation.handedness == 'left' else seen.world
+    in_rig: FloatArray = in_crop @ seen.view.rotation @ camera.rotation
+    return in_rig
+
+
+def triangulated_keypoints(
+    observation: HandObservation, cameras: Sequence[PinholeCamera]
+) -> FloatArray | None:
+    """Return keypoints (21, 3) in the rig's frame, metres; None unless two views know them all."""
+    pixels = [np.asarray(view.keypoints_px, np.float64) for view in observation.views]
+    if len(pixels) != 2 or not all(np.isfinite(view).all() for view in pixels):
+        return None
+    left, right = (
+        camera.intrinsics @ np.column_stack([camera.rotation, camera.translation])
+        for camera in cameras
+    )
+    homogeneous = cv2.triangulatePoints(left, right, pixels[0].T, pixels[1].T)
+    points: FloatArray = (homogeneous[:3] / homogeneous[3]).T
+    return points

@@ -1,0 +1,67 @@
+"""Ways to get from an observation to a hand, with one interface, and ways to refine it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.evaluation.reconstruction import Reconstruction
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.refinement.energy import EnergyConfig
+from realhands_ros.refinement.gradient_descent import GradientDescentConfig
+from realhands_ros.refinement.refiner import RefinementConfig
+
+# The numbers of iterations of the paper's Fig. 9.
+PAPER_ITERATIONS = (3, 10, 15)
+
+
+class Method(Protocol):
+    """Something that reconstructs a hand."""
+
+    def __call__(
+        self, observation: HandObservation, cameras: Sequence[PinholeCamera]
+    ) -> Reconstruction | None:
+        """Return the hand in the rig's frame, or None where the method finds none."""
+        ...
+
+
+@dataclass(frozen=True)
+class RefinementVariant:
+    """A way to refine: its name in tables, and its configuration; None for no refinement."""
+
+    name: str
+    title: str
+    config: RefinementConfig | None
+
+
+def paper_refinement(iterations: int) -> RefinementConfig:
+    """Return the paper's gradient descent on the paper's energy (eq. 5)."""
+    if iterations < 1:
+        message = f'{iterations} iterations of the refinement; give at least one'
+        raise ConfigError(message)
+    return RefinementConfig(
+        optimiser='gradient_descent',
+        energy=EnergyConfig.paper(),
+        gradient_descent=GradientDescentConfig(iterations=iterations),
+    )
+
+
+def refinement_variants() -> tuple[RefinementVariant, ...]:
+    """Return no refinement, the paper's at 3, 10 and 15 iterations, ours."""
+    ours = GradientDescentConfig(momentum=0.8, pose_scale=8, shape_scale=10, camera_scale=1.5)
+    return (
+        RefinementVariant('regressed', 'no refinement', None),
+        *(
+            RefinementVariant(f'sgd{n}', f'paper, {n} iterations', paper_refinement(n))
+            for n in PAPER_ITERATIONS
+        ),
+        RefinementVariant(
+            'sgd15_ours',
+            'our energy, 15 iterations',
+            RefinementConfig(optimiser='gradient_descent', gradient_descent=ours),
+        ),
+        RefinementVariant('lm', 'Levenberg-Marquardt', RefinementConfig()),
+    )

@@ -1,0 +1,1 @@
+"""The paper's tables in our data, for docs/results.md."""
