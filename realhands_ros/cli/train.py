@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_parser.set_defaults(act=_run)
     detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
     detect.add_argument('dataset', type=Path)
+    detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
     detect.set_defaults(act=_detect)
     fit = actions.add_parser('fit-noise', help='fit the keypoint noise to the detections')
     fit.add_argument('dataset', type=Path)
@@ -63,6 +64,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
     plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
     plan.add_argument('--paper-epochs', action='store_true', help="the paper's epochs instead")
+    plan.add_argument('--learning-rate', type=float, default=2e-4, help=_DEFAULT)
     plan.add_argument('--seed', type=int, default=0)
     machine = parser.add_argument_group('machine')
     machine.add_argument('--batch', type=int, default=16, help='hands a step ' + _DEFAULT)
@@ -108,6 +110,7 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
         loss=args.loss or default_loss(network),
         pose_blend=args.pose_blend,
         hands_per_step=args.batch,
+        learning_rate=args.learning_rate,
         seed=args.seed,
         use_bfloat16=not args.float32,
         workers=args.workers,
@@ -137,6 +140,7 @@ def _settings(
         'recipe': args.recipe,
         'hands': None if args.paper_epochs else args.hands,
         'batch': config.hands_per_step,
+        'learning_rate': config.learning_rate,
         'processes': process_count,
         'seed': config.seed,
         'bfloat16': config.use_bfloat16,
@@ -150,7 +154,7 @@ def _settings(
 
 def _detect(args: argparse.Namespace) -> int:
     path = args.dataset / DETECTIONS_NAME
-    write_detections(SyntheticSource(args.dataset), path)
+    write_detections(SyntheticSource(args.dataset), path, args.samples)
     print(path)
     return 0
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.geometry.camera import StereoRig
+from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.colour import linear_to_srgb
 from realhands_ros.synthesis.mesh import (
@@ -67,19 +67,26 @@ def photo_backdrop(
 ) -> list[SceneMesh]:
     """Return a photograph on a plane that fills both views, as bright as the scene."""
     distance = rng.uniform(0.9, 3.0)
-    width, height = rig.left.width, rig.left.height
-    margin = 1.05 * np.array([width, height])
-    focal_disparity = rig.left.intrinsics[0, 0] * rig.baseline / distance
-    low = -0.05 * np.array([width, height])
-    high = margin + [focal_disparity, 0]
-    pixels = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])]
-    rays = np.array([[x, y, 1.0] for x, y in pixels]) @ np.linalg.inv(rig.left.intrinsics).T
+    seen = np.concatenate([_seen_at(camera, distance) for camera in rig.views])
+    low, high = seen.min(0), seen.max(0)
+    border = 0.05 * (high - low)
+    (left, top), (right, bottom) = low - border, high + border
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     material = library.sample(rng)
-    geometry = quad(rays * distance)
-    start, extent = _covering_window(rng, material, high - low)
+    geometry = quad([(x, y, distance) for x, y in corners])
+    start, extent = _covering_window(rng, material, high - low + 2 * border)
     geometry = geometry._replace(uv=start + geometry.uv * extent)
     brightness = _scene_level(lighting) * np.exp(rng.normal(0, 0.3))
     return [_mesh(geometry, material, _tint(brightness * np.ones(3)))]
+
+
+def _seen_at(camera: PinholeCamera, distance: float) -> FloatArray:
+    """Return where the corners of a camera's image lie on the plane z = ``distance``, (4, 2)."""
+    last_x, last_y = camera.width - 0.5, camera.height - 0.5
+    pixels = [(-0.5, -0.5, 1), (last_x, -0.5, 1), (last_x, last_y, 1), (-0.5, last_y, 1)]
+    rays = np.array(pixels) @ np.linalg.inv(camera.intrinsics).T @ camera.rotation
+    steps = (distance - camera.centre[2]) / rays[:, 2:]
+    return np.asarray((camera.centre + steps * rays)[:, :2])
 
 
 def room(rng: np.random.Generator, world: World) -> list[SceneMesh]:

@@ -67,13 +67,17 @@ class Detector:
 
 
 class DetectedSource:
-    """A source whose views carry the detections of a file made by write_detections."""
+    """
+    A source whose views carry the detections of a file made by write_detections.
+
+    The file may end before the source does: the samples that follow have no detections.
+    """
 
     def __init__(self, source: HandSource, path: Path | str) -> None:
         """Raise DatasetError when the file is missing, damaged or of another dataset."""
         self._source = source
         self._keypoints_px, self._world = read_detections(path)
-        if len(self._keypoints_px) != len(source):
+        if len(self._keypoints_px) > len(source):
             message = (
                 f'{path} holds detections of {len(self._keypoints_px)} samples, the dataset has '
                 f'{len(source)}: make them again with `realhands train detect`'
@@ -87,6 +91,8 @@ class DetectedSource:
     def sample(self, index: int) -> HandSample:
         """Return sample ``index`` with its detections; missed hands have none."""
         sample = self._source.sample(index)
+        if index >= len(self._keypoints_px):
+            return sample
         views = []
         for eye, view in enumerate(sample.views):
             keypoints_px = self._keypoints_px[index, eye].astype(np.float64)
@@ -98,13 +104,14 @@ class DetectedSource:
         return replace(sample, views=tuple(views))
 
 
-def write_detections(source: HandSource, path: Path | str) -> None:
-    """Run the detector over all views of a source and write what it finds."""
+def write_detections(source: HandSource, path: Path | str, samples: int | None = None) -> None:
+    """Run the detector over the views of the first ``samples`` (None: all) and write its finds."""
+    count = min(len(source), samples or len(source))
     detector = Detector()
-    keypoints_px = np.full((len(source), 2, NUM_KEYPOINTS, 2), np.nan, dtype=np.float32)
-    world = np.full((len(source), 2, NUM_KEYPOINTS, 3), np.nan, dtype=np.float32)
+    keypoints_px = np.full((count, 2, NUM_KEYPOINTS, 2), np.nan, dtype=np.float32)
+    world = np.full((count, 2, NUM_KEYPOINTS, 3), np.nan, dtype=np.float32)
     try:
-        for index in tqdm(range(len(source)), unit='sample', dynamic_ncols=True):
+        for index in tqdm(range(count), unit='sample', dynamic_ncols=True):
             sample = source.sample(index)
             for eye, view in enumerate(sample.views):
                 found = detector.detect(view.image, view.camera.project(sample.keypoints))
@@ -131,10 +138,10 @@ def read_detections(path: Path | str) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def fit_noise(source: HandSource, path: Path | str) -> KeypointNoise:
-    """Fit the noise model to the detections of a source."""
+    """Fit the noise model to the detections of a source, as far as they go."""
     detected_px, detected_world = read_detections(path)
     columns: list[tuple[FloatArray, ...]] = []
-    for index in range(len(source)):
+    for index in range(len(detected_px)):
         sample = source.sample(index)
         for eye, view in enumerate(sample.views):
             found = (detected_px[index, eye], detected_world[index, eye])

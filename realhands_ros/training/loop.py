@@ -175,7 +175,9 @@ class Trainer:
     def _optimiser(self) -> torch.optim.Adam:
         """Return a new optimiser of the stage's parameters, or the one of the checkpoint."""
         trained = [p for p in self.network.parameters() if p.requires_grad]
-        optimiser = torch.optim.Adam(trained, self._config.learning_rate, betas=_ADAM_BETAS)
+        optimiser = torch.optim.Adam(
+            trained, self._config.learning_rate, betas=_ADAM_BETAS, fused=True
+        )
         if self._optimiser_state is not None:
             optimiser.load_state_dict(self._optimiser_state)
             self._optimiser_state = None
