@@ -23,11 +23,14 @@ from realhands_ros.handnet.network import HandNet
 
 Arrays = tuple[np.ndarray, ...]
 
+_PAUSE_S = 0.3
+_CALLS = 3
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('--sizes', nargs='+', choices=CONFIGS, default=['light', 'paper'])
-    parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--compile', action='store_true', help='torch.compile too: minutes')
@@ -78,14 +81,15 @@ def take_turns(
     candidates: dict[str, Callable[..., object]], crops: Arrays, rounds: int
 ) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        for _ in range(3):
-            run(*crops)
     for _ in range(rounds):
         for name, run in candidates.items():
-            start = time.perf_counter()
+            # Idle threads of the candidate before go on spinning for a while.
+            time.sleep(_PAUSE_S)
             run(*crops)
-            times[name].append(1e3 * (time.perf_counter() - start))
+            start = time.perf_counter()
+            for _ in range(_CALLS):
+                run(*crops)
+            times[name].append(1e3 * (time.perf_counter() - start) / _CALLS)
     return times
 
 
