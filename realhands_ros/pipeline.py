@@ -101,7 +101,7 @@ class HandPipeline:
             latency_ms=clock.latency_ms,
         )
         self._last = {mesh.id: mesh for mesh in result.meshes}
-        self.keypoints.remember(result.meshes)
+        self.keypoints.remember(result.meshes, frame.stamp_ns)
         return result
 
     def reset(self) -> None:

@@ -71,19 +71,23 @@ class Lens:
         """Take pixels (N, 2) of the pinhole camera to raw pixels; NaN stays NaN."""
         return _where_known(pixels, self._distort)
 
-    def crop_image(self, image: Image, affine: ArrayLike, size: int) -> Image:
+    def crop_image(
+        self, image: Image, affine: ArrayLike, size: int, *, border: int = cv2.BORDER_CONSTANT
+    ) -> Image:
         """
         Cut the undistorted crop (size, size[, C]) out of a raw image (H, W[, C]).
 
-        ``affine`` (2, 3) takes pixels of the pinhole camera to crop pixels; black where the crop
-        leaves the image.
+        ``affine`` (2, 3) takes pixels of the pinhole camera to crop pixels. ``border``, one of
+        OpenCV's, says what is shown where the crop leaves the image: by default black.
         """
         rows, columns = np.mgrid[:size, :size]
         crop_pixels = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64)
         inverse = cv2.invertAffineTransform(np.asarray(affine, dtype=np.float64))
         raw = self._distort(apply_affine(inverse, crop_pixels)).astype(np.float32)
         x, y = (np.ascontiguousarray(raw[:, axis].reshape(size, size)) for axis in range(2))
-        return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.asarray(
+            cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border), dtype=np.uint8
+        )
 
     def _undistort(self, pixels: FloatArray) -> FloatArray:
         K, D = self.intrinsics, self.coefficients

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.keypoints.detection import HandDetection, ViewDetector, ViewImage
 from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.keypoints.hand_track import HandTrack
+from realhands_ros.keypoints.hand_tracker import HandTracker
+from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
+from realhands_ros.keypoints.mediapipe_tasks import TasksDetector
+from realhands_ros.keypoints.observer import CropConfig, HandObserver
+from realhands_ros.keypoints.one_euro import OneEuroConfig
+from realhands_ros.keypoints.sighting import match_views
 
+FloatArray = NDArray[np.float64]
 KeypointFilter = Literal['none', 'one_euro']
+
+# While hands are followed, each view is searched for others only every so many frames, the two
+# views in turns.
+_SEARCH_PERIOD = 6
+# A lost hand is looked for where it would be for this long.
+_EXPECTED_FOR_S = 0.3
+# A hand is reported from its second frame on, or at once if both views see it and agree so surely
+# on its side.
+_FRAMES_TO_BELIEVE = 2
+_SURE_OF_SIDE = 0.95
+# Views are called swapped when they have looked so for this many frames in a row.
+_SWAPPED_FRAMES = 5
+# An image whose pixels differ by less than this (of 255) shows nothing.
+_BLANK_CONTRAST = 2.0
+_BLANK_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -36,12 +64,12 @@ class KeypointStageConfig:
     tracking_confidence: float = 0.5
     model_complexity: Literal[0, 1] = 1
     task_file: Path | None = None
-    keep_lost_s: float = 0.5
+    keep_lost_s: float = 2.0
     crop_size: int = 128
     crop_margin: float = 1.5
     filter: KeypointFilter = 'none'
     filter_cutoff_hz: float = 3.0
-    filter_beta: float = 0.05
+    filter_beta: float = 1.5
     parallel_views: bool = True
 
     def __post_init__(self) -> None:
@@ -66,13 +94,63 @@ class KeypointStageConfig:
             message = f'filter is {self.filter!r}; use none or one_euro'
             raise ConfigError(message)
 
+    @property
+    def smoothing(self) -> OneEuroConfig | None:
+        """Return the filter of the keypoints, whose ``lag_s`` tells its delay; None for none."""
+        if self.filter == 'none':
+            return None
+        return OneEuroConfig(self.filter_cutoff_hz, self.filter_beta)
+
+
+@dataclass(frozen=True)
+class KeypointReport:
+    """
+    What there is to say about one frame besides its hands.
+
+    ``blank_views``: views (0 left, 1 right) whose image is uniform: covered or dead cameras.
+    ``views_swapped``: for some frames now the views have fitted together only with left and right
+    exchanged (negative disparity). ``mismatched``: detections that belong to no hand, since the
+    views do not agree on them. ``one_sided``: hands that only one of two views sees.
+    """
+
+    blank_views: tuple[int, ...] = ()
+    views_swapped: bool = False
+    mismatched: int = 0
+    one_sided: int = 0
+
 
 class KeypointStage:
-    """Finds hands in images and follows them; one object follows one camera."""
+    """Finds hands in images and follows them; one object follows the hands before one rig."""
 
-    def __init__(self, config: KeypointStageConfig | None = None) -> None:
-        """Load the models; ConfigError when they cannot be loaded."""
+    def __init__(
+        self,
+        config: KeypointStageConfig | None = None,
+        *,
+        make_detector: Callable[[KeypointStageConfig], ViewDetector] | None = None,
+    ) -> None:
+        """
+        Load the models; ConfigError when they cannot be loaded.
+
+        ``make_detector`` makes another detector than MediaPipe's, one for each view.
+        """
         self.config = config or KeypointStageConfig()
+        self._make_detector = make_detector or _mediapipe_detector
+        self._detectors = [self._make_detector(self.config)]
+        self._threads: ThreadPoolExecutor | None = None
+        self._tracker = HandTracker(
+            max_hands=self.config.max_hands, keep_lost_s=self.config.keep_lost_s
+        )
+        crops = CropConfig(self.config.crop_size, self.config.crop_margin)
+        self._observer = HandObserver(crops, self.config.smoothing)
+        self._corrections: dict[str, tuple[FloatArray, int]] = {}
+        self._report = KeypointReport()
+        self._frames = self._swapped_frames = 0
+        self._last_stamp_ns: int | None = None
+
+    @property
+    def report(self) -> KeypointReport:
+        """Return what there is to say about the last frame besides its hands."""
+        return self._report
 
     def __call__(self, frame: StereoFrame) -> tuple[HandObservation, ...]:
         """
@@ -82,20 +160,124 @@ class KeypointStage:
         that go backwards (a bag that starts anew) start anew here too. Raises nothing for what an
         image may show.
         """
-        raise NotImplementedError
+        if self._last_stamp_ns is not None and frame.stamp_ns < self._last_stamp_ns:
+            self.reset()
+        self._last_stamp_ns = frame.stamp_ns
+        self._apply_corrections()
+        detections, blank = self._detect(frame)
+        sightings = match_views(detections, frame.cameras)
+        mismatched = self._tracker.update(sightings.hands, frame.cameras, frame.stamp_ns)
+        self._swapped_frames = self._swapped_frames + 1 if sightings.look_swapped else 0
+        hands = [track.sighting for track in self._tracker.tracks if track.sighting is not None]
+        self._report = KeypointReport(
+            blank_views=blank,
+            views_swapped=self._swapped_frames >= _SWAPPED_FRAMES,
+            mismatched=mismatched,
+            one_sided=sum(len(hand.detections) < frame.num_views for hand in hands),
+        )
+        self._observer.forget_all_but({track.id for track in self._tracker.tracks})
+        self._frames += 1
+        return tuple(
+            self._observer.observe(track, frame)
+            for track in self._tracker.tracks
+            if _is_believed(track)
+        )
 
-    def remember(self, meshes: Iterable[HandMesh]) -> None:
+    def remember(self, meshes: Iterable[HandMesh], stamp_ns: int) -> None:
         """
-        Take in meshes made of earlier observations: they say where to look for a lost hand.
+        Take in meshes made of the observations of ``stamp_ns``: they say where the hands were.
 
         May be called from another thread; doing without it is possible.
         """
-        raise NotImplementedError
+        for mesh in meshes:
+            if np.isfinite(mesh.keypoints_cam).all():
+                points = np.asarray(mesh.keypoints_cam, dtype=np.float64)
+                self._corrections[mesh.id] = (points, stamp_ns)
 
     def reset(self) -> None:
         """Forget all hands."""
-        raise NotImplementedError
+        self._tracker.reset()
+        self._observer.forget_all_but(())
+        self._corrections = {}
+        self._swapped_frames = 0
+        self._last_stamp_ns = None
+        for detector in self._detectors:
+            detector.reset()
 
     def close(self) -> None:
         """Free the models and the threads."""
-        raise NotImplementedError
+        if self._threads is not None:
+            self._threads.shutdown()
+        for detector in self._detectors:
+            detector.close()
+
+    def _apply_corrections(self) -> None:
+        corrections, self._corrections = self._corrections, {}
+        for track in self._tracker.tracks:
+            if track.id in corrections:
+                track.correct(*corrections[track.id])
+
+    def _detect(self, frame: StereoFrame) -> tuple[list[list[HandDetection]], tuple[int, ...]]:
+        """Return each view's detections, and the numbers of the views that show nothing."""
+        while len(self._detectors) < frame.num_views:
+            self._detectors.append(self._make_detector(self.config))
+        views = range(frame.num_views)
+        blank = tuple(view for view in views if _is_blank(frame.images[view]))
+        seeing = [view for view in views if view not in blank]
+        found = self._map(lambda view: self._detect_in(frame, view), seeing)
+        by_view = dict(zip(seeing, found, strict=True))
+        return [by_view.get(view, []) for view in views], blank
+
+    def _detect_in(self, frame: StereoFrame, view: int) -> list[HandDetection]:
+        expected = [
+            keypoints_px
+            for track in self._tracker.tracks
+            if _is_fresh(track, frame.stamp_ns)
+            and (keypoints_px := track.predicted_px(frame.cameras[view], frame.stamp_ns))
+            is not None
+        ]
+        search = not expected or (self._frames + view * _SEARCH_PERIOD // 2) % _SEARCH_PERIOD == 0
+        image = ViewImage(frame.images[view], frame.lenses[view])
+        return self._detectors[view].detect(image, expected, search=search)
+
+    def _map(
+        self, work: Callable[[int], list[HandDetection]], views: Sequence[int]
+    ) -> list[list[HandDetection]]:
+        if len(views) < 2 or not self.config.parallel_views:
+            return [work(view) for view in views]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2, thread_name_prefix='keypoints')
+        return list(self._threads.map(work, views))
+
+
+def _mediapipe_detector(config: KeypointStageConfig) -> ViewDetector:
+    if config.task_file is not None:
+        return TasksDetector(
+            config.task_file,
+            max_hands=config.max_hands,
+            detection_confidence=config.detection_confidence,
+            tracking_confidence=config.tracking_confidence,
+        )
+    return MediaPipeDetector(
+        max_hands=config.max_hands,
+        complexity=config.model_complexity,
+        detection_confidence=config.detection_confidence,
+        tracking_confidence=config.tracking_confidence,
+    )
+
+
+def _is_blank(image: NDArray[np.uint8]) -> bool:
+    """Return whether an image shows nothing, judged by some of its pixels."""
+    return float(image[::_BLANK_STEP, ::_BLANK_STEP].std(axis=(0, 1)).max()) < _BLANK_CONTRAST
+
+
+def _is_fresh(track: HandTrack, stamp_ns: int) -> bool:
+    return stamp_ns - track.last_seen_ns <= 1e9 * _EXPECTED_FOR_S
+
+
+def _is_believed(track: HandTrack) -> bool:
+    """Return whether a hand that is seen now is no flash in the pan, nor its side a guess."""
+    if track.sighting is None:
+        return False
+    sure = track.sighting.pairing is not None and track.vote.score >= _SURE_OF_SIDE
+    return sure or track.frames_seen >= _FRAMES_TO_BELIEVE

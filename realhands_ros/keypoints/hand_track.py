@@ -1,0 +1,117 @@
+"""One hand over time: who it is, where it was, where it must be now."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.keypoints.handedness_vote import HandednessVote
+from realhands_ros.keypoints.lifting import lay_on_keypoints
+from realhands_ros.keypoints.sighting import Sighting
+
+FloatArray = NDArray[np.float64]
+
+# A velocity is the mean over about this many frames.
+_VELOCITY_FRAMES = 2.0
+# Motion is carried on for this long at most; after it nobody knows.
+_LONGEST_EXTRAPOLATION_S = 0.1
+# How fast the estimate of a hand's size follows new measurements.
+_SIZE_RATE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """
+    The 21 keypoints (21, 3) in the rig's frame, metres, at an instant.
+
+    ``is_measured``: by two views; from one alone the distance is a guess.
+    """
+
+    points: FloatArray
+    stamp_ns: int
+    is_measured: bool
+
+
+class HandTrack:
+    """
+    What is known of one hand.
+
+    ``id``: random text, never used again; ``sighting``: what this frame shows of it, None when it
+    is lost; ``frames_seen``: in how many frames it was seen.
+    """
+
+    def __init__(self, stamp_ns: int) -> None:
+        """Begin a hand that nobody has seen yet."""
+        self.id = secrets.token_hex(8)
+        self.last_seen_ns = stamp_ns
+        self.frames_seen = 0
+        self.vote = HandednessVote()
+        self.sighting: Sighting | None = None
+        # Size of the hand relative to the detector's own guess, as two views measure it.
+        self._size = 1.0
+        self._placed: Placed | None = None
+        self._velocity = np.zeros(3)
+
+    def see(self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int) -> None:
+        """Take in what a frame shows of the hand."""
+        self.sighting = sighting
+        for detection in sighting.detections:
+            self.vote.add(detection.right)
+        placed = self._place(sighting, cameras, stamp_ns)
+        if placed is not None:
+            self._follow(placed)
+        self.last_seen_ns = stamp_ns
+        self.frames_seen += 1
+
+    def lose(self) -> None:
+        """Take in that a frame does not show the hand."""
+        self.sighting = None
+
+    def correct(self, points: FloatArray, stamp_ns: int) -> None:
+        """Replace the keypoints (21, 3) of the frame of ``stamp_ns``, if that was the last one."""
+        if self._placed is not None and self._placed.stamp_ns == stamp_ns:
+            self._placed = replace(self._placed, points=points)
+
+    def predicted_points(self, stamp_ns: int) -> FloatArray | None:
+        """Return where the keypoints (21, 3) should be at ``stamp_ns``, None if nobody knows."""
+        if self._placed is None:
+            return None
+        elapsed = min(1e-9 * (stamp_ns - self._placed.stamp_ns), _LONGEST_EXTRAPOLATION_S)
+        return self._placed.points + elapsed * self._velocity
+
+    def predicted_px(self, camera: PinholeCamera, stamp_ns: int) -> FloatArray | None:
+        """Return where ``camera`` should see the keypoints (21, 2), None if it cannot."""
+        points = self.predicted_points(stamp_ns)
+        if points is None or camera.to_camera(points)[:, 2].min() <= 0.0:
+            return None
+        return camera.project(points)
+
+    def _place(
+        self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int
+    ) -> Placed | None:
+        """Return where a sighting shows the hand, None if it makes no sense."""
+        if sighting.pairing is not None:
+            self._size += _SIZE_RATE * (sighting.pairing.scale - self._size)
+            points = sighting.pairing.triangulation.points
+            if np.isfinite(points).all():
+                return Placed(points, stamp_ns, is_measured=True)
+        for detection, camera in zip(sighting.views, cameras, strict=True):
+            if detection is not None:
+                form = self._size * detection.world @ camera.rotation
+                guess = lay_on_keypoints(form, detection.keypoints_px, camera)
+                return None if guess is None else Placed(guess, stamp_ns, is_measured=False)
+        return None
+
+    def _follow(self, placed: Placed) -> None:
+        last, self._placed = self._placed, placed
+        elapsed = 0.0 if last is None else 1e-9 * (placed.stamp_ns - last.stamp_ns)
+        if last is None or not 0.0 < elapsed <= _LONGEST_EXTRAPOLATION_S:
+            self._velocity = np.zeros(3)
+        elif last.is_measured == placed.is_measured:
+            velocity = (placed.points - last.points).mean(axis=0) / elapsed
+            self._velocity += (velocity - self._velocity) / _VELOCITY_FRAMES

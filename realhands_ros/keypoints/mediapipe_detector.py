@@ -1,0 +1,150 @@
+"""Hands in one camera's images: MediaPipe's models, looking where a hand is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.geometry.crop import apply_affine
+from realhands_ros.keypoints.detection import HandDetection, ViewImage
+from realhands_ros.keypoints.frame import to_rgb
+from realhands_ros.keypoints.mediapipe_models import (
+    LANDMARK_INPUT_SIZE,
+    PALM_INPUT_SIZE,
+    LandmarkModel,
+    Palm,
+    PalmModel,
+)
+from realhands_ros.keypoints.regions import Region, region_of_keypoints, region_of_palm
+
+FloatArray = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+# Two detections whose keypoints are this near, in hand sizes, are one hand.
+_SAME_HAND = 0.3
+# MediaPipe counts pixels from the image's corner, we from the centre of its first pixel.
+_CORNER_PX = 0.5
+# A region with less of its area than this in the image shows no hand worth looking at.
+_LEAST_SHARE_INSIDE = 0.25
+
+
+class MediaPipeDetector:
+    """MediaPipe Hands with the models of its wheel."""
+
+    def __init__(
+        self,
+        *,
+        max_hands: int = 2,
+        complexity: int = 1,
+        detection_confidence: float = 0.5,
+        tracking_confidence: float = 0.5,
+    ) -> None:
+        """Load the models; ConfigError when they are missing."""
+        self._max_hands = max_hands
+        self._least_presence = tracking_confidence
+        self._palms = PalmModel(complexity, detection_confidence)
+        self._landmarks = LandmarkModel(complexity)
+
+    def detect(
+        self, image: ViewImage, expected: Sequence[FloatArray] = (), *, search: bool = True
+    ) -> list[HandDetection]:
+        """Return the hands at ``expected`` and, with ``search``, others: see ViewDetector."""
+        found: list[HandDetection] = []
+        for keypoints_px in expected:
+            self._look(image, region_of_keypoints(keypoints_px), found)
+        if search and len(found) < self._max_hands:
+            for palm in self._search(image):
+                if len(found) < self._max_hands and not _is_taken(palm, found):
+                    self._look(image, region_of_palm(palm), found)
+        return found
+
+    def reset(self) -> None:
+        """Do nothing: this detector remembers nothing."""
+
+    def close(self) -> None:
+        """Free the models."""
+        self._palms.close()
+        self._landmarks.close()
+
+    def _look(self, image: ViewImage, region: Region, found: list[HandDetection]) -> None:
+        """Add the hand in a region, if there is one that is not found yet."""
+        if _share_inside(region, image.size) < _LEAST_SHARE_INSIDE:
+            return
+        reading = self._landmarks(_picture(image, region))
+        if reading.presence < self._least_presence:
+            return
+        detection = HandDetection(
+            keypoints_px=region.to_image(reading.points) - _CORNER_PX,
+            world=region.turned_to_image(reading.world),
+            presence=reading.presence,
+            right=reading.right,
+        )
+        for number, other in enumerate(found):
+            if is_same_hand(detection, other):
+                if detection.presence > other.presence:
+                    found[number] = detection
+                return
+        found.append(detection)
+
+    def _search(self, image: ViewImage) -> list[Palm]:
+        """Return the palms in the image, in pixels of the pinhole camera."""
+        picture, affine = _letterbox(image.pixels)
+        palms = []
+        for palm in self._palms(picture):
+            corners = np.concatenate([palm.box, palm.keypoints]) * PALM_INPUT_SIZE
+            pixels = apply_affine(cv2.invertAffineTransform(affine), corners)
+            if image.lens is not None:
+                pixels = image.lens.undistort(pixels)
+            palms.append(Palm(pixels[:2], pixels[2:], palm.score))
+        return palms
+
+
+def is_same_hand(one: HandDetection, other: HandDetection) -> bool:
+    """Return whether two detections in one image are of the same hand."""
+    distance = np.linalg.norm(one.keypoints_px - other.keypoints_px, axis=1).mean()
+    return bool(distance < _SAME_HAND * max(one.size_px, other.size_px))
+
+
+def _is_taken(palm: Palm, found: Sequence[HandDetection]) -> bool:
+    """Return whether a palm belongs to a hand that is known already."""
+    centre = palm.box.mean(axis=0)
+    return any(
+        ((centre > hand.keypoints_px.min(axis=0)) & (centre < hand.keypoints_px.max(axis=0))).all()
+        for hand in found
+    )
+
+
+def _picture(image: ViewImage, region: Region) -> Image:
+    """Cut the landmark model's picture (224, 224, 3) RGB out of an image."""
+    size = (LANDMARK_INPUT_SIZE, LANDMARK_INPUT_SIZE)
+    border = cv2.BORDER_REPLICATE
+    if image.lens is not None:
+        cut = image.lens.crop_image(image.pixels, region.affine, size[0], border=border)
+    else:
+        cut = np.asarray(cv2.warpAffine(image.pixels, region.affine, size, borderMode=border))
+    return to_rgb(cut)
+
+
+def _letterbox(pixels: Image) -> tuple[Image, FloatArray]:
+    """Return the whole image in the palm model's picture, RGB, and the affine (2, 3) to it."""
+    height, width = pixels.shape[:2]
+    scale = PALM_INPUT_SIZE / max(width, height)
+    small_size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    small = to_rgb(np.asarray(cv2.resize(pixels, small_size, interpolation=cv2.INTER_AREA)))
+    left, top = ((PALM_INPUT_SIZE - side) // 2 for side in small_size)
+    picture = np.zeros((PALM_INPUT_SIZE, PALM_INPUT_SIZE, 3), dtype=np.uint8)
+    picture[top : top + small_size[1], left : left + small_size[0]] = small
+    x_scale, y_scale = small_size[0] / width, small_size[1] / height
+    return picture, np.array([[x_scale, 0.0, left], [0.0, y_scale, top]], dtype=np.float64)
+
+
+def _share_inside(region: Region, size: tuple[int, int]) -> float:
+    """Return about which share of a region's area lies in an image of ``size``."""
+    half = 0.5 * region.side
+    low = np.maximum(region.centre - half, 0.0)
+    high = np.minimum(region.centre + half, np.array(size, dtype=np.float64))
+    width, height = np.maximum(high - low, 0.0) / region.side
+    return float(width * height)

@@ -1,0 +1,119 @@
+"""From tracked hands to observations: smoothing, scores and crops."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.crop import crop_affine, crop_image
+from realhands_ros.hand.hand_mesh import HandView
+from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.keypoints.detection import HandDetection, ViewImage
+from realhands_ros.keypoints.frame import StereoFrame, to_bgr
+from realhands_ros.keypoints.hand_track import HandTrack
+from realhands_ros.keypoints.one_euro import OneEuroConfig, OneEuroFilter
+from realhands_ros.keypoints.sighting import Sighting
+
+FloatArray = NDArray[np.float64]
+
+# Two views' keypoints this far (share of the hand's size) from agreeing have half their score.
+_DISAGREEMENT = 0.05
+# What a guess beyond the image's edge is worth, relative to a look at a keypoint.
+_OUTSIDE = 0.3
+# A crop with less of its area than this in the image shows nothing of the hand.
+_LEAST_SHARE_INSIDE = 0.2
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """Side of the crops in pixels, and relative to the keypoints' box."""
+
+    size: int
+    margin: float
+
+
+class HandObserver:
+    """Makes observations of tracks; remembers what smoothing needs."""
+
+    def __init__(self, crops: CropConfig, smoothing: OneEuroConfig | None) -> None:
+        """Begin without a past; ``smoothing`` None leaves the keypoints as they are."""
+        self._crops = crops
+        self._smoothing = smoothing
+        self._filters: dict[tuple[str, int], OneEuroFilter] = {}
+
+    def observe(self, track: HandTrack, frame: StereoFrame) -> HandObservation:
+        """Return the observation of a hand that the frame shows."""
+        sighting = track.sighting
+        assert sighting is not None
+        return HandObservation(
+            id=track.id,
+            handedness=track.vote.handedness,
+            views=tuple(self._view(track, sighting, frame, n) for n in range(frame.num_views)),
+            handedness_score=track.vote.score,
+            score=sighting.presence,
+            world_landmarks=tuple(hand.world if hand else None for hand in sighting.views),
+        )
+
+    def forget_all_but(self, ids: Collection[str]) -> None:
+        """Drop what belongs to tracks that are no more."""
+        self._filters = {key: value for key, value in self._filters.items() if key[0] in ids}
+
+    def _view(
+        self, track: HandTrack, sighting: Sighting, frame: StereoFrame, number: int
+    ) -> HandView:
+        camera, detection = frame.cameras[number], sighting.views[number]
+        if detection is not None:
+            keypoints_px = self._smoothed(track.id, number, detection, frame.stamp_ns)
+            scores = _scores(sighting, number, camera)
+        else:
+            expected = track.predicted_px(camera, frame.stamp_ns)
+            keypoints_px = np.full((NUM_KEYPOINTS, 2), np.nan) if expected is None else expected
+            scores = np.zeros(NUM_KEYPOINTS)
+            if not _in_sight(keypoints_px, camera):
+                return HandView(keypoints_px, scores)
+        image = ViewImage(frame.images[number], frame.lenses[number])
+        affine = crop_affine(keypoints_px, self._crops.size, self._crops.margin, camera.intrinsics)
+        return HandView(keypoints_px, scores, affine, _crop(image, affine, self._crops.size))
+
+    def _smoothed(
+        self, id_: str, view: int, detection: HandDetection, stamp_ns: int
+    ) -> FloatArray:
+        if self._smoothing is None:
+            return detection.keypoints_px
+        smooth = self._filters.setdefault((id_, view), OneEuroFilter(self._smoothing))
+        return smooth(detection.keypoints_px, stamp_ns, unit=detection.size_px)
+
+
+def _scores(sighting: Sighting, view: int, camera: PinholeCamera) -> FloatArray:
+    """Return the confidence (21,) in the keypoints of a view that sees the hand."""
+    detection = sighting.views[view]
+    assert detection is not None
+    scores = np.full(NUM_KEYPOINTS, detection.presence)
+    if sighting.pairing is not None:
+        residuals = sighting.pairing.triangulation.residuals_px[view]
+        scores /= 1.0 + (residuals / (_DISAGREEMENT * detection.size_px)) ** 2
+    edge = np.array([camera.width, camera.height]) - 0.5
+    inside = ((detection.keypoints_px > -0.5) & (detection.keypoints_px < edge)).all(axis=1)
+    scored: FloatArray = np.clip(np.where(inside, scores, _OUTSIDE * scores), 0.0, 1.0)
+    return scored
+
+
+def _in_sight(keypoints_px: FloatArray, camera: PinholeCamera) -> bool:
+    """Return whether enough of the keypoints' box lies in the image."""
+    if not np.isfinite(keypoints_px).all():
+        return False
+    low, high = keypoints_px.min(axis=0), keypoints_px.max(axis=0)
+    inside = np.minimum(high, [camera.width, camera.height]) - np.maximum(low, 0.0)
+    share = np.maximum(inside, 0.0) / np.maximum(high - low, 1.0)
+    return bool(share.prod() >= _LEAST_SHARE_INSIDE)
+
+
+def _crop(image: ViewImage, affine: FloatArray, size: int) -> NDArray[np.uint8]:
+    if image.lens is not None:
+        return to_bgr(image.lens.crop_image(image.pixels, affine, size))
+    return to_bgr(crop_image(image.pixels, affine, size))

@@ -1,0 +1,191 @@
+"""
+Two views of one hand: whether they belong together, and where it is.
+
+For any calibrated pair of pinhole cameras (K, R, t each); a rectified one is a special case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.keypoints.detection import HandDetection
+
+FloatArray = NDArray[np.float64]
+
+# How far a pair's keypoints may lie off each other's epipolar lines (median): this share of the
+# hand's size, or this many pixels if that is more.
+_EPIPOLAR_SHARE = 0.06
+_EPIPOLAR_PX = 2.5
+# Size of the triangulated hand relative to the detector's own 3D guess, which is one of average
+# size: children's hands and large ones lie within, pairs of two different hands mostly do not.
+_LEAST_SCALE, _LARGEST_SCALE = 0.55, 1.8
+_MOST = 0.8
+_ITERATIONS = 3
+_NEAREST_M = 1e-3
+
+
+class Triangulation(NamedTuple):
+    """
+    Points from two views, in the rig's frame.
+
+    ``points`` (N, 3) metres, NaN where a keypoint is unknown in either view or lies behind a
+    camera; ``residuals_px`` (2, N): distance of each view's keypoint from the projected point;
+    ``in_front`` (N,): whether it lies before both cameras.
+    """
+
+    points: FloatArray
+    residuals_px: FloatArray
+    in_front: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """
+    How well two detections, one a view, go together as one hand.
+
+    ``epipolar_px``: median distance from the epipolar lines, relative to ``allowed_px``;
+    ``front_share``: share of the keypoints before both cameras; ``scale``: size relative to the
+    detector's own guess.
+    """
+
+    triangulation: Triangulation
+    epipolar_px: float
+    allowed_px: float
+    front_share: float
+    scale: float
+
+    @property
+    def is_aligned(self) -> bool:
+        """Return whether the keypoints lie on each other's epipolar lines."""
+        return self.epipolar_px <= self.allowed_px
+
+    @property
+    def is_one_hand(self) -> bool:
+        """Return whether the two may be one hand."""
+        return (
+            self.is_aligned
+            and self.front_share >= _MOST
+            and _LEAST_SCALE <= self.scale <= _LARGEST_SCALE
+        )
+
+    @property
+    def is_swapped(self) -> bool:
+        """Return whether the two would be one hand if left and right were exchanged."""
+        return self.is_aligned and self.front_share <= 1.0 - _MOST
+
+    @property
+    def cost(self) -> float:
+        """Return how badly they go together: 0 for perfectly, 1 for just so."""
+        return self.epipolar_px / self.allowed_px + abs(float(np.log(max(self.scale, 1e-6))))
+
+
+def pair(cameras: Sequence[PinholeCamera], left: HandDetection, right: HandDetection) -> Pairing:
+    """Judge a detection of the left view and one of the right."""
+    distances = epipolar_distances(cameras, left.keypoints_px, right.keypoints_px)
+    triangulation = triangulate(cameras, (left.keypoints_px, right.keypoints_px))
+    world = 0.5 * (_spread(left.world) + _spread(right.world))
+    size = min(left.size_px, right.size_px)
+    return Pairing(
+        triangulation=triangulation,
+        epipolar_px=float(np.median(distances)),
+        allowed_px=max(_EPIPOLAR_PX, _EPIPOLAR_SHARE * size),
+        front_share=float(triangulation.in_front.mean()),
+        scale=_spread(triangulation.points) / max(world, 1e-6),
+    )
+
+
+def epipolar_distances(
+    cameras: Sequence[PinholeCamera], left_px: ArrayLike, right_px: ArrayLike
+) -> FloatArray:
+    """
+    Return by how many pixels (N,) both keypoints must move to see one point (Sampson distance).
+
+    Hartley and Zisserman, "Multiple View Geometry", 2nd edition, eq. 11.9.
+    """
+    F = fundamental_matrix(*cameras)
+    left, right = (
+        np.column_stack([np.asarray(pixels, np.float64), np.ones(len(np.asarray(pixels)))])
+        for pixels in (left_px, right_px)
+    )
+    lines_right, lines_left = left @ F.T, right @ F
+    error = (right * lines_right).sum(axis=1)
+    gradient = (lines_right[:, :2] ** 2).sum(axis=1) + (lines_left[:, :2] ** 2).sum(axis=1)
+    distances: FloatArray = np.abs(error) / np.sqrt(np.maximum(gradient, 1e-18))
+    return distances
+
+
+def fundamental_matrix(left: PinholeCamera, right: PinholeCamera) -> FloatArray:
+    """Return F (3, 3) with ``x_right^T F x_left = 0`` for homogeneous pixels of one point."""
+    rotation = right.rotation @ left.rotation.T
+    x, y, z = right.translation - rotation @ left.translation
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    inverse_left, inverse_right = (np.linalg.inv(c.intrinsics) for c in (left, right))
+    matrix: FloatArray = inverse_right.T @ cross @ rotation @ inverse_left
+    return matrix
+
+
+def triangulate(
+    cameras: Sequence[PinholeCamera],
+    keypoints_px: Sequence[ArrayLike],
+    scores: Sequence[ArrayLike] | None = None,
+) -> Triangulation:
+    """
+    Return the points (N, 3) that two views' keypoints (N, 2) are images of.
+
+    Linear least squares on the pixel residuals (the DLT, its rows divided by the depths of the
+    round before), a keypoint's rows weighted by its score (N,).
+    """
+    pixels = [np.asarray(keypoints, dtype=np.float64) for keypoints in keypoints_px]
+    known = np.logical_and(*(np.isfinite(keypoints).all(axis=1) for keypoints in pixels))
+    pixels = [np.where(known[:, None], keypoints, 0.0) for keypoints in pixels]
+    weights = [np.ones(len(known))] * 2 if scores is None else [np.asarray(s) for s in scores]
+    depths = [np.ones(len(known))] * 2
+    points = np.zeros((len(known), 3))
+    for _ in range(_ITERATIONS):
+        normal, target = np.zeros((len(known), 3, 3)), np.zeros((len(known), 3))
+        for camera, keypoints, weight, depth in zip(cameras, pixels, weights, depths, strict=True):
+            matrix, offset = _rows(camera, keypoints)
+            share = np.maximum(weight, 1e-3) / depth**2
+            normal += np.einsum('nka,n,nkb->nab', matrix, share, matrix)
+            target += np.einsum('nka,n,nk->na', matrix, share, offset)
+        points = np.linalg.solve(normal, target[..., None])[..., 0]
+        depths = [_safe_depth(camera.to_camera(points)[:, 2]) for camera in cameras]
+    in_front = known & np.logical_and(*(c.to_camera(points)[:, 2] > 0 for c in cameras))
+    residuals = [
+        np.linalg.norm(_projected(camera, points) - keypoints, axis=1)
+        for camera, keypoints in zip(cameras, pixels, strict=True)
+    ]
+    points[~in_front] = np.nan
+    return Triangulation(points, np.where(known, np.stack(residuals), np.nan), in_front)
+
+
+def _rows(camera: PinholeCamera, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return matrices (N, 2, 3) and right-hand sides (N, 2) of ``P_xy x - (x, y) P_z x = 0``."""
+    projection = camera.intrinsics @ np.column_stack([camera.rotation, camera.translation])
+    rows = projection[None, :2] - pixels[..., None] * projection[None, 2:]
+    return rows[..., :3], -rows[..., 3]
+
+
+def _projected(camera: PinholeCamera, points: FloatArray) -> FloatArray:
+    homogeneous = camera.to_camera(points) @ camera.intrinsics.T
+    projected: FloatArray = homogeneous[:, :2] / _safe_depth(homogeneous[:, 2])[:, None]
+    return projected
+
+
+def _safe_depth(depth: FloatArray) -> FloatArray:
+    """Return depths that are nowhere zero."""
+    return np.where(np.abs(depth) < _NEAREST_M, _NEAREST_M, depth)
+
+
+def _spread(points: FloatArray) -> float:
+    """Return the root mean square distance of points from their mean; 0 without two points."""
+    known = points[np.isfinite(points).all(axis=1)]
+    if len(known) < 2:
+        return 0.0
+    return float(np.sqrt(((known - known.mean(axis=0)) ** 2).sum(axis=1).mean()))
