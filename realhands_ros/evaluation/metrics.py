@@ -19,10 +19,12 @@ from realhands_ros.evaluation.point_metrics import (
 )
 from realhands_ros.evaluation.sequence_metrics import (
     TrackedHand,
+    TrackingCounter,
     TrackingCounts,
     bone_length_variation,
     jitter_rms,
     latency_percentiles,
+    match_hands,
     rotation_error,
     tracking_counts,
 )
@@ -30,6 +32,7 @@ from realhands_ros.evaluation.sequence_metrics import (
 __all__ = [
     'FREIHAND_PCK_THRESHOLDS',
     'TrackedHand',
+    'TrackingCounter',
     'TrackingCounts',
     'bone_length_variation',
     'boundary_f',
@@ -37,6 +40,7 @@ __all__ = [
     'jitter_rms',
     'latency_percentiles',
     'mask_iou',
+    'match_hands',
     'mean_position_error',
     'pck',
     'pck_auc',

@@ -84,6 +84,43 @@ class TrackingCounts:
     handedness_errors: int
 
 
+class TrackingCounter:
+    """Counts frame by frame what a tracker does; ``counts`` is what came out so far."""
+
+    def __init__(self) -> None:
+        self.counts = TrackingCounts(0, 0, 0, 0, 0)
+        self._last_identity: dict[str, str] = {}
+
+    def add(
+        self,
+        pairs: Sequence[tuple[int, int]],
+        predicted: Sequence[TrackedHand],
+        true: Sequence[TrackedHand],
+        is_due: Sequence[bool] | None = None,
+    ) -> None:
+        """
+        Count one frame, whose hands were matched as ``pairs`` (row of predicted, row of true).
+
+        ``is_due`` tells which true hands must be found, all by default: one that can hardly be
+        seen is no miss, and none of the predictions matched with it is false.
+        """
+        due = [True] * len(true) if is_due is None else is_due
+        found = {row for _, row in pairs}
+        old = self.counts
+        switches = wrong_side = 0
+        for prediction, truth in ((predicted[i], true[j]) for i, j in pairs):
+            wrong_side += prediction.handedness != truth.handedness
+            switches += self._last_identity.get(truth.id, prediction.id) != prediction.id
+            self._last_identity[truth.id] = prediction.id
+        self.counts = TrackingCounts(
+            old.matched + len(pairs),
+            old.misses + sum(wanted and row not in found for row, wanted in enumerate(due)),
+            old.false_hands + len(predicted) - len(pairs),
+            old.id_switches + switches,
+            old.handedness_errors + wrong_side,
+        )
+
+
 def tracking_counts(
     predicted: Iterable[Sequence[TrackedHand]],
     true: Iterable[Sequence[TrackedHand]],
@@ -94,35 +131,30 @@ def tracking_counts(
 
     ``predicted`` and ``true`` hold the hands of each frame; both have the same number of frames.
     """
-    matched = misses = false_hands = id_switches = handedness_errors = 0
-    last_identity: dict[str, str] = {}
+    counter = TrackingCounter()
     for predictions, truths in zip(predicted, true, strict=True):
-        pairs = _match(predictions, truths, max_distance)
-        matched += len(pairs)
-        misses += len(truths) - len(pairs)
-        false_hands += len(predictions) - len(pairs)
-        for prediction, truth in pairs:
-            handedness_errors += prediction.handedness != truth.handedness
-            id_switches += last_identity.get(truth.id, prediction.id) != prediction.id
-            last_identity[truth.id] = prediction.id
-    return TrackingCounts(matched, misses, false_hands, id_switches, handedness_errors)
+        wrists, true_wrists = (
+            np.array([hand.wrist for hand in hands], np.float64).reshape(-1, 3)
+            for hands in (predictions, truths)
+        )
+        distances = np.linalg.norm(wrists[:, None] - true_wrists[None], axis=-1)
+        counter.add(match_hands(distances, max_distance), predictions, truths)
+    return counter.counts
 
 
-def _match(
-    predictions: Sequence[TrackedHand], truths: Sequence[TrackedHand], max_distance: float
-) -> list[tuple[TrackedHand, TrackedHand]]:
-    if not predictions or not truths:
-        return []
-    wrists = np.array([np.asarray(hand.wrist, np.float64) for hand in predictions])
-    true_wrists = np.array([np.asarray(hand.wrist, np.float64) for hand in truths])
-    distances = np.linalg.norm(wrists[:, None] - true_wrists[None], axis=-1)
+def match_hands(distances: ArrayLike, max_distance: float) -> list[tuple[int, int]]:
+    """
+    Return pairs (row, column) of ``distances`` (P, T) with the least sum, none above the limit.
+
+    As many pairs as possible come first, whatever the sum.
+    """
+    table = np.asarray(distances, np.float64)
     # A pair beyond the limit must never displace one within it, however the sums fall.
-    costs = np.where(distances <= max_distance, distances, 1e6)
-    rows, columns = linear_sum_assignment(costs)
+    rows, columns = linear_sum_assignment(np.where(table <= max_distance, table, 1e6))
     return [
-        (predictions[row], truths[column])
+        (int(row), int(column))
         for row, column in zip(rows, columns, strict=True)
-        if distances[row, column] <= max_distance
+        if table[row, column] <= max_distance
     ]
 
 

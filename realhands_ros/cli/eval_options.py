@@ -1,0 +1,104 @@
+"""Options that the subcommands of `realhands eval` share, and what they do at the end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.evaluation import provenance
+from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
+from realhands_ros.evaluation.requirements import Requirement, failures
+from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.evaluation.summary import summary_text
+from realhands_ros.handnet.stage import HandNetStageConfig, default_weights_path
+from realhands_ros.pipeline import PipelineConfig
+
+# Exit codes beyond 0 and the 1 of an error without a result.
+REQUIREMENT_NOT_MET = 3
+PARTIAL_RESULT = 4
+
+_VARIANTS = {variant.name: variant for variant in refinement_variants()}
+
+
+def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what runs."""
+    group = parser.add_argument_group('pipeline')
+    group.add_argument('--weights', type=Path, default=None, metavar='FILE', help='(the shipped)')
+    group.add_argument('--model', type=Path, default=None, metavar='DIR', help='(the open hand)')
+    group.add_argument(
+        '--refinement',
+        choices=['none', *(name for name, v in _VARIANTS.items() if v.config)],
+        default='lm',
+        help='(default: %(default)s)',
+    )
+    group.add_argument(
+        '--ablation', action='store_true', help='measure every kind of refinement beside it'
+    )
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what becomes of the result."""
+    group = parser.add_argument_group('result')
+    group.add_argument('--save', type=Path, metavar='ZIP', help='keep it, for `eval compare`')
+    group.add_argument('--report', type=Path, metavar='HTML', help='write a report')
+    group.add_argument('--plot', type=Path, metavar='DIR', help='write its plots as PNG')
+    group.add_argument(
+        '--require',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='[STAGE.]METRIC<NUMBER',
+        help=f"thresholds, such as 'pa_mpvpe<9'; exit code {REQUIREMENT_NOT_MET} if missed",
+    )
+
+
+def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
+    """Return the pipeline that the options describe."""
+    variant = _VARIANTS.get(args.refinement)
+    return PipelineConfig(
+        handnet=HandNetStageConfig(weights=args.weights, model_folder=args.model),
+        refinement=None if variant is None else variant.config,
+    )
+
+
+def ablation_variants(args: argparse.Namespace) -> tuple[RefinementVariant, ...]:
+    """Return what is measured beside the pipeline's own refinement."""
+    if not args.ablation:
+        return ()
+    return tuple(v for name, v in _VARIANTS.items() if name != args.refinement)
+
+
+def described(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what a result says about its configuration."""
+    weights = args.weights or default_weights_path()
+    return {
+        'weights': f'{weights.name} (sha256 {provenance.digest(weights)})'
+        if weights.is_file()
+        else str(weights),
+        'hand model': str(args.model or 'the open hand'),
+        'refinement': args.refinement,
+    }
+
+
+def requirements(args: argparse.Namespace) -> list[Requirement]:
+    """Return the thresholds, before anything runs; ConfigError for one that cannot be read."""
+    for path in (args.save, args.report):
+        if path is not None and not path.parent.exists():
+            message = f'{path.parent} does not exist: make it, or choose another place for {path}'
+            raise ConfigError(message)
+    return [Requirement.parse(text) for text in args.require]
+
+
+def deliver(args: argparse.Namespace, result: EvaluationResult, wanted: list[Requirement]) -> int:
+    """Print, save and report a result; return the exit code."""
+    print(summary_text(result))
+    if args.save is not None:
+        result.save(args.save)
+    missed = failures(wanted, result)
+    for failure in missed:
+        print(f'NOT MET: {failure}')
+    if missed:
+        return REQUIREMENT_NOT_MET
+    return PARTIAL_RESULT if result.partial else 0

@@ -1,0 +1,166 @@
+"""Takes in what the pipeline made of each frame and what was true, and gives the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.columns import Columns
+from realhands_ros.evaluation.error_maps import ErrorMaps
+from realhands_ros.evaluation.hand_scores import Scores, hand_scores
+from realhands_ros.evaluation.metrics import TrackedHand, TrackingCounter, match_hands
+from realhands_ros.evaluation.observation_scores import (
+    detection_scores,
+    fit_scores,
+    known_keypoints,
+    projection_scores,
+)
+from realhands_ros.evaluation.reconstruction import Reconstruction
+from realhands_ros.evaluation.showcase import Showcase
+from realhands_ros.evaluation.track_scores import Tracks
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.topology import Handedness
+from realhands_ros.keypoints.frame import StereoFrame
+
+FloatArray = NDArray[np.float64]
+
+# A hand is the true one whose keypoints are nearest in the left image, if they lie no farther off
+# than this share of its box; an error in depth does not make it another hand.
+_SAME_HAND = 0.5
+# A hand must be found when every view shows this share of its keypoints.
+_DUE_SHARE = 0.6
+
+
+@dataclass
+class Numbering:
+    """Numbers for names, in the order of their first appearance."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> int:
+        """Return the number of a name."""
+        return self.numbers.setdefault(name, len(self.numbers))
+
+
+class FrameEvaluator:
+    """
+    Collects scores frame by frame.
+
+    ``stages`` are the keys of the stages that are scored, the pipeline's own last; ``faces`` the
+    triangles (1538, 3) of either hand.
+    """
+
+    def __init__(
+        self, stages: Sequence[str], faces: Mapping[Handedness, NDArray[np.int64]]
+    ) -> None:
+        self.stages = tuple(stages)
+        self.shared = Columns()
+        self.views = Columns()
+        self.scores = {stage: Columns() for stage in self.stages}
+        self.tracks = {stage: Tracks() for stage in self.stages}
+        self.maps = {stage: ErrorMaps() for stage in self.stages}
+        self.tracking = TrackingCounter()
+        self.frames = 0
+        self.true_hands = 0
+        self.has_truth = False
+        self.showcase = Showcase(faces)
+        # Which way round a triangle is makes no difference to what it covers.
+        self._faces = faces['right']
+        self._track_numbers, self._truth_numbers = Numbering(), Numbering()
+
+    def add(
+        self,
+        frame: StereoFrame,
+        meshes: Mapping[str, Sequence[HandMesh]],
+        truth: Sequence[TrackedTruth] | None,
+    ) -> None:
+        """Take in the meshes of each stage, in the same order, and the true hands if known."""
+        final = meshes[self.stages[-1]]
+        pairs = self._matched(frame, final, truth)
+        ranks = []
+        for row, mesh in enumerate(final):
+            true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
+            ranks.append(self._add_hand(frame, {s: m[row] for s, m in meshes.items()}, true_hand))
+            self._note_shared(mesh, true_hand)
+        self.showcase.offer(self.frames, frame, final, truth or (), ranks)
+        self.frames += 1
+
+    def _note_shared(self, mesh: HandMesh, truth: TrackedTruth | None) -> None:
+        self.shared.add({
+            'frame': float(self.frames),
+            'track': float(self._track_numbers(mesh.id)),
+            'truth': -1.0 if truth is None else float(self._truth_numbers(truth.id)),
+            'is_left': float(mesh.handedness == 'left'),
+        })  # fmt: skip
+
+    def _matched(
+        self,
+        frame: StereoFrame,
+        meshes: Sequence[HandMesh],
+        truth: Sequence[TrackedTruth] | None,
+    ) -> dict[int, int]:
+        """Return the row of the true hand of each mesh that has one, and count."""
+        if truth is None:
+            return {}
+        self.has_truth = True
+        pairs = match_hands(_distances(frame, meshes, truth), _SAME_HAND)
+        due = [hand.visible_share >= _DUE_SHARE for hand in truth]
+        self.true_hands += sum(due)
+        self.tracking.add(
+            pairs,
+            [TrackedHand(mesh.id, mesh.handedness, mesh.keypoints_cam[0]) for mesh in meshes],
+            [TrackedHand(h.id, h.hand.handedness, h.hand.keypoints[0]) for h in truth],
+            due,
+        )
+        return dict(pairs)
+
+    def _add_hand(
+        self, frame: StereoFrame, meshes: Mapping[str, HandMesh], truth: TrackedTruth | None
+    ) -> float:
+        """Score one hand at every stage; return by how much the final stage is wrong."""
+        true_hand = None if truth is None else truth.hand
+        scores: Scores = {}
+        for stage in self.stages:
+            mesh = meshes[stage]
+            scores = fit_scores(mesh, frame.cameras, self._faces)
+            if true_hand is not None:
+                found = Reconstruction.from_mesh(mesh)
+                scores |= hand_scores(found, true_hand)
+                scores |= projection_scores(mesh, frame.cameras, true_hand, self._faces)
+                self.maps[stage].add(found, true_hand)
+            self.scores[stage].add(scores)
+            track = self._track_numbers(mesh.id)
+            self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)
+        final = meshes[self.stages[-1]]
+        self.views.add(detection_scores(final, frame.cameras, true_hand, self._faces))
+        return scores.get('pa_mpvpe_proper', 1.0 - scores.get('silhouette_iou', 0.0))
+
+
+def _distances(
+    frame: StereoFrame, meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]
+) -> FloatArray:
+    """Return mean keypoint distances in the left image, in boxes of the true hand, (P, T)."""
+    camera = frame.cameras[0]
+    table = np.full((len(meshes), len(truth)), np.inf)
+    for column, true_hand in enumerate(truth):
+        true_px = camera.project(true_hand.hand.keypoints)
+        box = max(float(np.ptp(true_px, axis=0).max()), 1.0)
+        for row, mesh in enumerate(meshes):
+            pixels, known = _seen_keypoints(mesh, camera)
+            offset = np.linalg.norm(pixels[known] - true_px[known], axis=1).mean()
+            table[row, column] = offset / box
+    return table
+
+
+def _seen_keypoints(mesh: HandMesh, camera: PinholeCamera) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return pixels (21, 2) in the left image, detected or else of the mesh; which are known."""
+    known = known_keypoints(mesh.views[0])
+    if known.any():
+        return np.asarray(mesh.views[0].keypoints_px, np.float64), known
+    projected = camera.project(np.asarray(mesh.keypoints_cam, np.float64))
+    return projected, np.isfinite(projected).all(axis=1)

@@ -1,0 +1,103 @@
+"""Replay: the pipeline over frames, one after the other, none dropped, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.columns import Columns
+from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
+from realhands_ros.evaluation.methods import RefinementVariant
+from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.hand.topology import Handedness
+from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.pipeline import FrameResult, HandPipeline, PipelineConfig
+from realhands_ros.refinement.stage import RefinementStage
+
+REGRESSED, REFINED = 'regressed', 'refined'
+_TITLES = {REGRESSED: 'regressed', REFINED: 'refined'}
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """
+    What is replayed, and what is tried beside it.
+
+    ``variants``: further refinements of the same regressed meshes, for the ablation table; they
+    do not influence what the pipeline does next. ``forget``: every frame stands for itself, as
+    photographs do.
+    """
+
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    variants: tuple[RefinementVariant, ...] = ()
+    forget: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame, and the true hands in it, None where they are unknown."""
+
+    frame: StereoFrame
+    truth: Sequence[TrackedTruth] | None
+
+
+class Replay:
+    """Runs frames through a pipeline and the variants; a context manager."""
+
+    def __init__(self, config: ReplayConfig) -> None:
+        """Build the stages; raises what they raise."""
+        self._config = config
+        self._pipeline = HandPipeline(config.pipeline)
+        folder = config.pipeline.handnet.model_folder or default_model_folder()
+        sides: tuple[Handedness, ...] = ('left', 'right')
+        models = {side: load_hand_model_data(folder, side) for side in sides}
+        self._variants = {
+            variant.name: RefinementStage(models['right'], variant.config)
+            for variant in config.variants
+            if variant.config is not None
+        }
+        self._last: dict[str, dict[str, HandMesh]] = {name: {} for name in self._variants}
+        self.titles = self._titles()
+        self.timing = Columns()
+        self.rejected = 0
+        self.evaluator = FrameEvaluator(
+            tuple(self.titles), {side: data.faces for side, data in models.items()}
+        )
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipeline.close()
+
+    def run(self, frames: Iterator[SeenFrame]) -> Iterator[FrameResult]:
+        """Evaluate frames; gives what the pipeline made of each."""
+        for seen in frames:
+            if self._config.forget:
+                self._pipeline.reset()
+            result = self._pipeline(seen.frame)
+            self.timing.add(result.latency_ms)
+            self.rejected += len(result.rejected)
+            self.evaluator.add(seen.frame, self._meshes(result, seen.frame), seen.truth)
+            yield result
+
+    def _titles(self) -> dict[str, str]:
+        """Return the stages in the order of the table, the pipeline's own last."""
+        titles = {REGRESSED: _TITLES[REGRESSED]}
+        titles |= {v.name: v.title for v in self._config.variants if v.config is not None}
+        if self._config.pipeline.refinement is not None:
+            titles[REFINED] = _TITLES[REFINED]
+        return titles
+
+    def _meshes(self, result: FrameResult, frame: StereoFrame) -> Mapping[str, Sequence[HandMesh]]:
+        meshes: dict[str, Sequence[HandMesh]] = {REGRESSED: result.regressed}
+        for name, stage in self._variants.items():
+            last = self._last[name]
+            refined = [stage(mesh, frame.cameras, last.get(mesh.id)) for mesh in result.regressed]
+            self._last[name] = {} if self._config.forget else {mesh.id: mesh for mesh in refined}
+            meshes[name] = refined
+        if self._config.pipeline.refinement is not None:
+            meshes[REFINED] = result.refined
+        return meshes

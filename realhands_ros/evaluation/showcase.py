@@ -1,0 +1,69 @@
+"""The best and the worst frames of an evaluation, as pictures, a few of each at any time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.overlay import as_jpeg, draw_meshes
+from realhands_ros.evaluation.result import Picture
+from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.topology import Handedness
+from realhands_ros.keypoints.frame import StereoFrame, to_bgr
+
+_KEPT = 4
+
+# How good, (negated) number of the frame, picture.
+_Entry = tuple[float, int, bytes]
+
+
+class Showcase:
+    """Keeps overlays of the frames with the smallest and the largest errors."""
+
+    def __init__(self, faces: Mapping[Handedness, NDArray[np.int64]]) -> None:
+        self._faces = faces
+        self._best: list[_Entry] = []
+        self._worst: list[_Entry] = []
+
+    def offer(
+        self,
+        number: int,
+        frame: StereoFrame,
+        meshes: Sequence[HandMesh],
+        truth: Sequence[TrackedTruth],
+        errors: Sequence[float],
+    ) -> None:
+        """Keep a frame if it belongs to either end; ``errors`` has one number a mesh."""
+        if not errors:
+            return
+        error = float(np.mean(errors))
+        is_best = len(self._best) < _KEPT or -error > self._best[0][0]
+        is_worst = len(self._worst) < _KEPT or error > self._worst[0][0]
+        if not (is_best or is_worst):
+            return
+        true_keypoints = [hand.hand.keypoints for hand in truth]
+        image = to_bgr(frame.images[0])
+        jpeg = as_jpeg(draw_meshes(image, frame.cameras[0], meshes, self._faces, true_keypoints))
+        if is_best:
+            _keep(self._best, (-error, -number, jpeg))
+        if is_worst:
+            _keep(self._worst, (error, -number, jpeg))
+
+    def pictures(self, unit: str) -> tuple[Picture, ...]:
+        """Return the best frames, then the worst; ``unit`` is that of the errors."""
+        shown = []
+        for name, sign, entries in (('best', -1.0, self._best), ('worst', 1.0, self._worst)):
+            for rank, (value, number, jpeg) in enumerate(sorted(entries, reverse=True), start=1):
+                caption = f'{name} {rank}: frame {-number}, {sign * value:.2f} {unit}'
+                shown.append(Picture(f'{name}_{rank}.jpg', caption, jpeg))
+        return tuple(shown)
+
+
+def _keep(entries: list[_Entry], entry: _Entry) -> None:
+    heapq.heappush(entries, entry)
+    if len(entries) > _KEPT:
+        heapq.heappop(entries)
