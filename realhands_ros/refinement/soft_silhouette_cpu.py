@@ -9,7 +9,8 @@ it computes again: nothing is stored for a (triangle, pixel) pair.
 A task is a band of rows of one view, and threads take turns. A band visits the triangles in their
 order and keeps a gradient buffer of its own; the buffers are added in order afterwards. Results
 are therefore the same to the last bit whatever the number of threads. Pixels are done in blocks of
-fixed length, which the compiler turns into vector instructions.
+fixed length, which the compiler turns into vector instructions; for its sake comparisons below are
+written as they are ("t if t > 0 else 0" is one instruction, "0 if t < 0 else t" was seven).
 
 Blocks that are opaque already are skipped: forward where T < 1e-7 in all of the block (S changes
 by less than that), backward where ``|dL/dS| T`` is below 1e-6 of the largest ``|dL/dS|`` in all of
@@ -19,7 +20,7 @@ on sigma: the inside of a hand of small triangles is opaque at 1e-5 and not quit
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -70,7 +71,8 @@ def render(
     """
     batch = vertices_px.shape[0]
     opacity = np.ones((batch, settings.height, settings.width + _BLOCK), dtype=np.float32)
-    run_shared(_forward_bands, vertices_px, faces, opacity, _constants(settings))
+    triangles = _lay_out(vertices_px, faces, settings)
+    run_shared(_forward_bands, triangles, opacity, np.float32(settings.sharpness_px))
     transmittance = np.reciprocal(opacity, out=opacity)
     return 1.0 - transmittance[:, :, : settings.width], transmittance
 
@@ -96,23 +98,42 @@ def backward(
     negligible = np.float32(NEGLIGIBLE_GRADIENT * np.abs(gradient).max(initial=0.0))
     num_bands = -(-settings.height // _BAND_ROWS)
     partial = np.zeros((batch, num_bands, num_vertices, 2), dtype=np.float32)
-    run_shared(
-        _backward_bands, vertices_px, faces, weight, partial, negligible, _constants(settings)
-    )
+    triangles = _lay_out(vertices_px, faces, settings)
+    sharpness = np.float32(settings.sharpness_px)
+    run_shared(_backward_bands, triangles, weight, partial, negligible, sharpness)
     gradient_px: NDArray[np.float32] = partial.sum(axis=1)
     return gradient_px
 
 
-def _constants(
-    settings: SilhouetteSettings,
-) -> tuple[int, int, np.float32, np.float32, np.float32]:
-    return (
-        settings.height,
-        settings.width,
-        np.float32(settings.sharpness_px),
-        np.float32(settings.blur_radius_px),
-        np.float32(settings.min_double_area_px),
+class _Triangles(NamedTuple):
+    """
+    What both passes want to know of the F triangles in each of B views.
+
+    ``corners`` (B, F, 3) are numbers of vertices, in the order that runs around the triangle from
+    x to y; ``shapes`` (B, F, 9) the corners' places (a, b, c) and the inverse squared lengths of
+    the edges (ab, bc, ca), pixels; ``boxes`` (B, F, 4) the pixels near it: rows [0, 1) and columns
+    [2, 3), none for a triangle that covers nothing.
+    """
+
+    corners: NDArray[np.int32]
+    shapes: NDArray[np.float32]
+    boxes: NDArray[np.int32]
+
+
+def _lay_out(
+    vertices_px: NDArray[np.float32], faces: NDArray[np.int32], settings: SilhouetteSettings
+) -> _Triangles:
+    batch, count = len(vertices_px), len(faces)
+    triangles = _Triangles(
+        corners=np.empty((batch, count, 3), dtype=np.int32),
+        shapes=np.empty((batch, count, 9), dtype=np.float32),
+        boxes=np.zeros((batch, count, 4), dtype=np.int32),
     )
+    radius = np.float32(settings.blur_radius_px)
+    min_double_area = np.float32(settings.min_double_area_px)
+    size = settings.height, settings.width
+    _fill_triangles(vertices_px, faces, size, radius, min_double_area, triangles)
+    return triangles
 
 
 def _read_as_float(typing_context, bits):  # type: ignore[no-untyped-def]
@@ -138,45 +159,39 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(fastmath=_FASTMATH, inline='always')
-def _edge(ax, ay, bx, by):  # type: ignore[no-untyped-def]
-    """Return start, direction and inverse squared length of an edge."""
-    ex, ey = bx - ax, by - ay
-    return ax, ay, ex, ey, _ONE / max(ex * ex + ey * ey, _TINY)
-
-
-@numba.njit(fastmath=_FASTMATH, inline='always')
-def _nearest_on_edge(px, py, edge, orientation):  # type: ignore[no-untyped-def]
+def _nearest_on_edge(px, py, ax, ay, bx, by, inverse_square):  # type: ignore[no-untyped-def]
     """
-    Return the pixel's nearest point on an edge, seen from it.
+    Return the pixel's nearest point on the edge from a to b, seen from it.
 
     These are: the point's place on the edge (0 start, 1 end), the offset from it to the pixel (2),
     the offset's square, and a number that is positive on the inner side of the edge.
     """
-    ax, ay, ex, ey, inverse_square = edge
+    ex, ey = bx - ax, by - ay
     dx, dy = px - ax, py - ay
     t = (dx * ex + dy * ey) * inverse_square
-    t = _ZERO if t < _ZERO else t
-    t = _ONE if t > _ONE else t
+    t = t if t > _ZERO else _ZERO
+    t = t if t < _ONE else _ONE
     qx, qy = dx - t * ex, dy - t * ey
-    return t, qx, qy, qx * qx + qy * qy, (ex * dy - ey * dx) * orientation
+    return t, qx, qy, qx * qx + qy * qy, ex * dy - ey * dx
 
 
 @numba.njit(fastmath=_FASTMATH, inline='always')
-def _nearest_on_triangle(px, py, edges, orientation):  # type: ignore[no-untyped-def]
+def _nearest_on_triangle(px, py, shape):  # type: ignore[no-untyped-def]
     """
     Return the pixel's nearest point on a triangle's boundary.
 
     These are: the point's weights on the three corners, the offset from it to the pixel (2), the
     offset's square, and a number that is positive inside the triangle.
     """
-    t, qx, qy, square, inside = _nearest_on_edge(px, py, edges[0], orientation)
+    ax, ay, bx, by, cx, cy, ab, bc, ca = shape
+    t, qx, qy, square, inside = _nearest_on_edge(px, py, ax, ay, bx, by, ab)
     wa, wb, wc = _ONE - t, t, _ZERO
-    t, qx1, qy1, square1, inside1 = _nearest_on_edge(px, py, edges[1], orientation)
+    t, qx1, qy1, square1, inside1 = _nearest_on_edge(px, py, bx, by, cx, cy, bc)
     nearer = square1 < square
     wa, wb, wc = (_ZERO, _ONE - t, t) if nearer else (wa, wb, wc)
     qx, qy, square = (qx1, qy1, square1) if nearer else (qx, qy, square)
     inside = inside1 if inside1 < inside else inside
-    t, qx2, qy2, square2, inside2 = _nearest_on_edge(px, py, edges[2], orientation)
+    t, qx2, qy2, square2, inside2 = _nearest_on_edge(px, py, cx, cy, ax, ay, ca)
     nearer = square2 < square
     wa, wb, wc = (t, _ZERO, _ONE - t) if nearer else (wa, wb, wc)
     qx, qy, square = (qx2, qy2, square2) if nearer else (qx, qy, square)
@@ -194,93 +209,110 @@ def _coverage_exponential(square, inside, sharpness):  # type: ignore[no-untyped
     return e if x > -_CUTOFF else _ZERO
 
 
-@numba.njit(fastmath=_FASTMATH, inline='always')
-def _smallest(block):  # type: ignore[no-untyped-def]
-    smallest = block[0]
-    for i in range(1, _BLOCK):
-        smallest = block[i] if block[i] < smallest else smallest
-    return smallest
-
-
-@numba.njit(fastmath=_FASTMATH, inline='always')
-def _largest_magnitude(block):  # type: ignore[no-untyped-def]
-    largest = _ZERO
+@numba.njit(inline='always')
+def _any_below(block, limit):  # type: ignore[no-untyped-def]
+    found = int32(0)
     for i in range(_BLOCK):
-        magnitude = abs(block[i])
-        largest = magnitude if magnitude > largest else largest
-    return largest
+        found |= int32(block[i] < limit)
+    return found != 0
 
 
 @numba.njit(inline='always')
-def _pixel_range(a, b, c, radius, start, stop):  # type: ignore[no-untyped-def]
-    """Return the pixels [first, last) of [start, stop) within ``radius`` of a..c; none if NaN."""
+def _any_magnitude_above(block, limit):  # type: ignore[no-untyped-def]
+    found = int32(0)
+    for i in range(_BLOCK):
+        found |= int32(abs(block[i]) > limit)
+    return found != 0
+
+
+@numba.njit(inline='always')
+def _pixel_range(a, b, c, radius, size):  # type: ignore[no-untyped-def]
+    """Return the pixels [first, last) of [0, size) within ``radius`` of a..c; none if NaN."""
     low = min(a, min(b, c)) - radius
     high = max(a, max(b, c)) + radius
-    if not (low <= stop and high >= start):
-        return start, start
-    first = int(np.ceil(low)) if low > start else start
-    last = int(np.floor(high)) + 1 if high < stop - 1 else stop
+    if not (low <= size and high >= 0):
+        return 0, 0
+    first = int(np.ceil(low)) if low > 0 else 0
+    last = int(np.floor(high)) + 1 if high < size - 1 else size
     return first, last
 
 
 @numba.njit(error_model='numpy', inline='always')
-def _triangle(vertices, face, settings, row_start, row_stop):  # type: ignore[no-untyped-def]
-    """Return a triangle's edges and orientation, and its rows and columns; none if edge-on."""
-    _, width, _, radius, min_double_area = settings
-    ax, ay = vertices[face[0], 0], vertices[face[0], 1]
-    bx, by = vertices[face[1], 0], vertices[face[1], 1]
-    cx, cy = vertices[face[2], 0], vertices[face[2], 1]
-    rows = _pixel_range(ay, by, cy, radius, row_start, row_stop)
-    columns = _pixel_range(ax, bx, cx, radius, 0, width)
-    double_area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    orientation = _ONE if double_area > _ZERO else -_ONE
-    if not abs(double_area) > min_double_area:
-        rows = (row_start, row_start)
-    edges = (_edge(ax, ay, bx, by), _edge(bx, by, cx, cy), _edge(cx, cy, ax, ay))
-    return edges, orientation, rows, columns
+def _inverse_square(ax, ay, bx, by):  # type: ignore[no-untyped-def]
+    ex, ey = bx - ax, by - ay
+    return _ONE / max(ex * ex + ey * ey, _TINY)
+
+
+@numba.njit(error_model='numpy', nogil=True, cache=True)
+def _fill_triangles(  # type: ignore[no-untyped-def]
+    vertices, faces, size, radius, min_double_area, triangles
+):
+    """Fill ``triangles``, but for the boxes of those that are seen edge-on, which are empty."""
+    for view in range(vertices.shape[0]):
+        for j in range(faces.shape[0]):
+            a, b, c = faces[j, 0], faces[j, 1], faces[j, 2]
+            ax, ay = vertices[view, a, 0], vertices[view, a, 1]
+            bx, by = vertices[view, b, 0], vertices[view, b, 1]
+            cx, cy = vertices[view, c, 0], vertices[view, c, 1]
+            double_area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+            if double_area < _ZERO:
+                b, c, bx, by, cx, cy = c, b, cx, cy, bx, by
+            corners, shape = triangles.corners[view, j], triangles.shapes[view, j]
+            corners[0], corners[1], corners[2] = a, b, c
+            shape[0], shape[1] = ax, ay
+            shape[2], shape[3] = bx, by
+            shape[4], shape[5] = cx, cy
+            shape[6] = _inverse_square(ax, ay, bx, by)
+            shape[7] = _inverse_square(bx, by, cx, cy)
+            shape[8] = _inverse_square(cx, cy, ax, ay)
+            if abs(double_area) > min_double_area:
+                box = triangles.boxes[view, j]
+                box[0], box[1] = _pixel_range(ay, by, cy, radius, size[0])
+                box[2], box[3] = _pixel_range(ax, bx, cx, radius, size[1])
+
+
+@numba.njit(inline='always')
+def _unpacked(s):  # type: ignore[no-untyped-def]
+    return s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8]
 
 
 @numba.njit(fastmath=_FASTMATH, error_model='numpy', nogil=True, cache=True)
-def _forward_band(  # type: ignore[no-untyped-def]
-    vertices, faces, opacity, settings, row_start, row_stop
-):
-    """Multiply 1 / (1 - D_j) of every triangle into rows [row_start, row_stop) of one view."""
-    sharpness = settings[2]
-    for j in range(faces.shape[0]):
-        edges, orientation, rows, columns = _triangle(
-            vertices, faces[j], settings, row_start, row_stop
-        )
-        for y in range(rows[0], rows[1]):
-            for start in range(columns[0], columns[1], _BLOCK):
-                block = opacity[y, start : start + _BLOCK]
-                if _smallest(block) > _OPAQUE:
+def _forward_band(shapes, boxes, opacity, sharpness, band):  # type: ignore[no-untyped-def]
+    """Multiply 1 / (1 - D_j) of every triangle into one band of rows of one view."""
+    for j in range(shapes.shape[0]):
+        first = max(boxes[j, 0], band * _BAND_ROWS)
+        stop = min(boxes[j, 1], (band + 1) * _BAND_ROWS)
+        left, right, shape = boxes[j, 2], boxes[j, 3], _unpacked(shapes[j])
+        for y in range(first, stop):
+            for x in range(left, right, _BLOCK):
+                block = opacity[y, x : x + _BLOCK]
+                if not _any_below(block, _OPAQUE):
                     continue
                 for i in range(_BLOCK):
                     _, _, _, _, _, square, inside = _nearest_on_triangle(
-                        np.float32(start + i), np.float32(y), edges, orientation
+                        np.float32(x) + np.float32(i), np.float32(y), shape
                     )
                     block[i] *= _ONE + _coverage_exponential(square, inside, sharpness)
 
 
 @numba.njit(fastmath=_FASTMATH, error_model='numpy', nogil=True, cache=True)
 def _backward_band(  # type: ignore[no-untyped-def]
-    vertices, faces, weight, gradient, negligible, settings, row_start, row_stop
+    corners, shapes, boxes, weight, gradient, negligible, sharpness, band
 ):
-    """Add the gradients of rows [row_start, row_stop) of one view to ``gradient`` (V, 2)."""
-    sharpness = settings[2]
-    for j in range(faces.shape[0]):
-        edges, orientation, rows, columns = _triangle(
-            vertices, faces[j], settings, row_start, row_stop
-        )
+    """Add the gradients of one band of rows of one view to ``gradient`` (V, 2)."""
+    for j in range(shapes.shape[0]):
+        first = max(boxes[j, 0], band * _BAND_ROWS)
+        stop = min(boxes[j, 1], (band + 1) * _BAND_ROWS)
+        left, right, shape = boxes[j, 2], boxes[j, 3], _unpacked(shapes[j])
         gax = gay = gbx = gby = gcx = gcy = _ZERO
-        for y in range(rows[0], rows[1]):
-            for start in range(columns[0], columns[1], _BLOCK):
-                block = weight[y, start : start + _BLOCK]
-                if _largest_magnitude(block) <= negligible:
+        for y in range(first, stop):
+            for x in range(left, right, _BLOCK):
+                block = weight[y, x : x + _BLOCK]
+                if not _any_magnitude_above(block, negligible):
                     continue
                 for i in range(_BLOCK):
                     wa, wb, wc, qx, qy, square, inside = _nearest_on_triangle(
-                        np.float32(start + i), np.float32(y), edges, orientation
+                        np.float32(x) + np.float32(i), np.float32(y), shape
                     )
                     e = _coverage_exponential(square, inside, sharpness)
                     g = block[i] * e / (_ONE + e)
@@ -288,43 +320,42 @@ def _backward_band(  # type: ignore[no-untyped-def]
                     gax, gay = gax + g * wa * qx, gay + g * wa * qy
                     gbx, gby = gbx + g * wb * qx, gby + g * wb * qy
                     gcx, gcy = gcx + g * wc * qx, gcy + g * wc * qy
-        # d(s d^2 / sigma)/d(corner) = -2 s / sigma * (corner's weight) * (offset).
-        scale = _TWO * sharpness
-        a, b, c = faces[j, 0], faces[j, 1], faces[j, 2]
-        gradient[a, 0] += scale * gax
-        gradient[a, 1] += scale * gay
-        gradient[b, 0] += scale * gbx
-        gradient[b, 1] += scale * gby
-        gradient[c, 0] += scale * gcx
-        gradient[c, 1] += scale * gcy
+        if first < stop:
+            # d(s d^2 / sigma)/d(corner) = -2 s / sigma * (corner's weight) * (offset).
+            scale = _TWO * sharpness
+            a, b, c = corners[j, 0], corners[j, 1], corners[j, 2]
+            gradient[a, 0] += scale * gax
+            gradient[a, 1] += scale * gay
+            gradient[b, 0] += scale * gbx
+            gradient[b, 1] += scale * gby
+            gradient[c, 0] += scale * gcx
+            gradient[c, 1] += scale * gcy
 
 
 @numba.njit(nogil=True, cache=True)
-def _forward_bands(vertices, faces, opacity, settings, counter):  # type: ignore[no-untyped-def]
+def _forward_bands(triangles, opacity, sharpness, counter):  # type: ignore[no-untyped-def]
     """Do bands of rows of any view until none is left."""
-    height = settings[0]
-    bands = (height + _BAND_ROWS - 1) // _BAND_ROWS
+    bands = (opacity.shape[1] + _BAND_ROWS - 1) // _BAND_ROWS
     task = next_task(counter)
-    while task < vertices.shape[0] * bands:
-        view, start = task // bands, task % bands * _BAND_ROWS
-        stop = min(height, start + _BAND_ROWS)
-        _forward_band(vertices[view], faces, opacity[view], settings, start, stop)
+    while task < opacity.shape[0] * bands:
+        view, band = task // bands, task % bands
+        _forward_band(
+            triangles.shapes[view], triangles.boxes[view], opacity[view], sharpness, band
+        )
         task = next_task(counter)
 
 
 @numba.njit(nogil=True, cache=True)
 def _backward_bands(  # type: ignore[no-untyped-def]
-    vertices, faces, weight, gradient, negligible, settings, counter
+    triangles, weight, gradient, negligible, sharpness, counter
 ):
     """Do bands of rows of any view until none is left, each into its own gradient buffer."""
-    height, bands = settings[0], gradient.shape[1]
+    bands = gradient.shape[1]
     task = next_task(counter)
-    while task < vertices.shape[0] * bands:
+    while task < gradient.shape[0] * bands:
         view, band = task // bands, task % bands
-        start = band * _BAND_ROWS
-        stop = min(height, start + _BAND_ROWS)
         _backward_band(
-            vertices[view], faces, weight[view], gradient[view, band], negligible, settings,
-            start, stop,
+            triangles.corners[view], triangles.shapes[view], triangles.boxes[view], weight[view],
+            gradient[view, band], negligible, sharpness, band,
         )  # fmt: skip
         task = next_task(counter)
