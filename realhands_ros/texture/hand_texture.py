@@ -23,9 +23,9 @@ class HandTexture:
     ``colours`` (T, T, 3) uint8 RGB, the first row being the top of the atlas (v = 1): what was
     seen, zeros where nothing was. ``coverage_map`` (T, T) uint8: 0 where the skin was never seen
     or the atlas is unused, else 1..255 for how sure the colour is. ``coverage`` is the share of
-    the used texels that have been seen, in [0, 1]. ``gains`` (views, 3) RGB is how much brighter
-    than the atlas each camera showed the hand. ``updated`` tells whether the last frame
-    contributed; ``note`` says why not.
+    the used texels that have been seen, in [0, 1]. ``shading`` (2, 9, 3) tells how bright each
+    camera showed the skin (shading.py): the atlas holds the skin's own colour, free of it.
+    ``updated`` tells whether the last frame contributed; ``note`` says why not.
     """
 
     id: str
@@ -34,7 +34,7 @@ class HandTexture:
     colours: Image
     coverage_map: Image
     coverage: float
-    gains: NDArray[np.float32]
+    shading: NDArray[np.float64]
     updated: bool
     note: str
     fill: Callable[[Image, Image], Image] = field(repr=False)

@@ -1,0 +1,141 @@
+"""
+Compiled kernels of the running average of an atlas.
+
+Shapes: N texels, V vertices, F faces, two views (of a single one, the other weighs nothing).
+Colours are RGB in 0..255. The state of an atlas is the mean ``colours`` (N, 3), the ``confidence``
+(N,) in it, which is the sum of the weights that went in up to a cap, and ``distrust`` (N,), the
+sum of the weights that spoke against it.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+# Sums may be reordered; NaN and infinity keep their meaning.
+_FASTMATH = {'reassoc', 'contract', 'nsz'}
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def average_into(  # type: ignore[no-untyped-def]
+    first,
+    last,
+    texel_faces,
+    barycentric,
+    faces,
+    view_colours,
+    view_weights,
+    vertex_gains,
+    most_confidence,
+    outlier_step,
+    patience,
+    colours,
+    confidence,
+    distrust,
+):
+    """
+    Average the views into texels [first, last), each by its weight.
+
+    ``view_colours`` (2, N, 3), ``view_weights`` (2, N); ``vertex_gains`` (2, V, 3): how much
+    brighter than the atlas a view shows the hand, at its vertices; ``texel_faces`` (N,) and
+    ``barycentric`` (N, 3) are a TexelTable's. A colour further than ``outlier_step`` from the mean
+    is an outlier: it is left out and adds to the texel's distrust, until that reaches the
+    confidence or ``patience``; then the texel begins anew with it.
+    """
+    own = np.zeros((2, 3), np.float32)
+    seen = np.empty(3, np.float32)
+    for n in range(first, last):
+        weight_left, weight_right = view_weights[0, n], view_weights[1, n]
+        if weight_left + weight_right <= 0.0:
+            continue
+        face = texel_faces[n]
+        for view in range(2):
+            if view_weights[view, n] > 0.0:
+                for channel in range(3):
+                    gain = (
+                        barycentric[n, 0] * vertex_gains[view, faces[face, 0], channel]
+                        + barycentric[n, 1] * vertex_gains[view, faces[face, 1], channel]
+                        + barycentric[n, 2] * vertex_gains[view, faces[face, 2], channel]
+                    )
+                    own[view, channel] = view_colours[view, n, channel] / gain
+        weight = _blend_views(own, weight_left, weight_right, outlier_step, seen)
+        known = confidence[n]
+        away = np.float32(0.0)
+        for channel in range(3):
+            away = max(away, abs(seen[channel] - colours[n, channel]))
+        if known > 0.0 and away > outlier_step:
+            distrust[n] += weight
+            if distrust[n] < min(known, patience):
+                continue
+            known = np.float32(0.0)
+        if known == 0.0:
+            distrust[n] = 0.0
+        distrust[n] = max(distrust[n] - weight, np.float32(0.0))
+        share = weight / (known + weight)
+        for channel in range(3):
+            colours[n, channel] += share * (seen[channel] - colours[n, channel])
+        confidence[n] = min(known + weight, most_confidence)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _blend_views(own, weight_left, weight_right, outlier_step, seen):  # type: ignore[no-untyped-def]
+    """Fill ``seen`` (3,) with the mean of both views' colours (2, 3); return the weight of it."""
+    total = weight_left + weight_right
+    share = weight_right / total
+    best = 1 if weight_right > weight_left else 0
+    spread = np.float32(0.0)
+    for channel in range(3):
+        if share == 0.0:
+            seen[channel] = own[0, channel]
+        elif share == 1.0:
+            seen[channel] = own[1, channel]
+        else:
+            difference = own[1, channel] - own[0, channel]
+            seen[channel] = own[0, channel] + share * difference
+            spread = max(spread, abs(difference))
+    # Two views that contradict one another: a highlight, or one shows something else.
+    if spread > outlier_step:
+        total = np.float32(0.5) * max(weight_left, weight_right)
+        for channel in range(3):
+            seen[channel] = own[best, channel]
+    return total
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def smooth_exponentially(  # type: ignore[no-untyped-def]
+    first, last, view_colours, view_weights, rate, colours, confidence
+):
+    """
+    Move texels [first, last) towards the mean of the views by ``rate`` (paper, section 3.2).
+
+    A texel that was never seen takes the colour at once.
+    """
+    for n in range(first, last):
+        total = view_weights[0, n] + view_weights[1, n]
+        if total <= 0.0:
+            continue
+        share = rate if confidence[n] > 0.0 else 1.0
+        for channel in range(3):
+            mean = 0.0
+            for view in range(2):
+                if view_weights[view, n] > 0.0:
+                    mean += view_weights[view, n] * view_colours[view, n, channel] / total
+            colours[n, channel] += share * (mean - colours[n, channel])
+        confidence[n] = 1.0
+
+
+@numba.njit(nogil=True, cache=True)
+def write_picture(  # type: ignore[no-untyped-def]
+    texels, colours, confidence, most_confidence, picture, coverage_map
+):
+    """Write colours to (T * T, 3) uint8 and confidence to (T * T,) uint8; return how many seen."""
+    seen = 0
+    for n in range(len(texels)):
+        if confidence[n] <= 0.0:
+            continue
+        seen += 1
+        texel = texels[n]
+        for channel in range(3):
+            picture[texel, channel] = np.uint8(min(max(colours[n, channel] + 0.5, 0.0), 255.0))
+        coverage_map[texel] = np.uint8(1.0 + 254.0 * min(confidence[n] / most_confidence, 1.0))
+    return seen
