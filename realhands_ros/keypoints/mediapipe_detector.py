@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,6 +30,17 @@ _SAME_HAND = 0.3
 _CORNER_PX = 0.5
 # A region with less of its area than this in the image shows no hand worth looking at.
 _LEAST_SHARE_INSIDE = 0.25
+# An image longer than it is wide by less than this is searched as a whole only.
+_LEAST_REST = 0.2
+
+
+class Part(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 class MediaPipeDetector:
@@ -47,6 +59,7 @@ class MediaPipeDetector:
         self._least_presence = tracking_confidence
         self._palms = PalmModel(complexity, detection_confidence)
         self._landmarks = LandmarkModel(complexity)
+        self._searches = 0
 
     def detect(
         self, image: ViewImage, expected: Sequence[FloatArray] = (), *, search: bool = True
@@ -62,7 +75,8 @@ class MediaPipeDetector:
         return found
 
     def reset(self) -> None:
-        """Do nothing: this detector remembers nothing."""
+        """Begin the search with the whole image again."""
+        self._searches = 0
 
     def close(self) -> None:
         """Free the models."""
@@ -90,8 +104,11 @@ class MediaPipeDetector:
         found.append(detection)
 
     def _search(self, image: ViewImage) -> list[Palm]:
-        """Return the palms in the image, in pixels of the pinhole camera."""
-        picture, affine = _letterbox(image.pixels)
+        """Return the palms in the next part of the image, in pixels of the pinhole camera."""
+        parts = search_parts(image.size)
+        part = parts[self._searches % len(parts)]
+        self._searches += 1
+        picture, affine = _letterbox(image.pixels, part)
         palms = []
         for palm in self._palms(picture):
             corners = np.concatenate([palm.box, palm.keypoints]) * PALM_INPUT_SIZE
@@ -100,6 +117,26 @@ class MediaPipeDetector:
                 pixels = image.lens.undistort(pixels)
             palms.append(Palm(pixels[:2], pixels[2:], palm.score))
         return palms
+
+
+def search_parts(size: tuple[int, int]) -> list[Part]:
+    """
+    Return the parts of an image of ``size`` (width, height) in which palms are looked for.
+
+    The whole, then squares as high (wide) as it, each of which shares half of its area with the
+    next: at the model's 192 pixels the palm of an arm's length away is lost in a wide image.
+    """
+    width, height = size
+    side = min(width, height)
+    rest = max(width, height) - side
+    whole = Part(0, 0, width, height)
+    if rest < _LEAST_REST * side:
+        return [whole]
+    steps = int(np.ceil(2 * rest / side))
+    starts = [round(rest * step / steps) for step in range(steps + 1)]
+    if width > height:
+        return [whole, *(Part(start, 0, side, side) for start in starts)]
+    return [whole, *(Part(0, start, side, side) for start in starts)]
 
 
 def is_same_hand(one: HandDetection, other: HandDetection) -> bool:
@@ -128,17 +165,18 @@ def _picture(image: ViewImage, region: Region) -> Image:
     return to_rgb(cut)
 
 
-def _letterbox(pixels: Image) -> tuple[Image, FloatArray]:
-    """Return the whole image in the palm model's picture, RGB, and the affine (2, 3) to it."""
-    height, width = pixels.shape[:2]
-    scale = PALM_INPUT_SIZE / max(width, height)
-    small_size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    small = to_rgb(np.asarray(cv2.resize(pixels, small_size, interpolation=cv2.INTER_AREA)))
-    left, top = ((PALM_INPUT_SIZE - side) // 2 for side in small_size)
+def _letterbox(pixels: Image, part: Part) -> tuple[Image, FloatArray]:
+    """Return a part of an image in the palm model's picture, RGB, and the affine (2, 3) to it."""
+    scale = PALM_INPUT_SIZE / max(part.width, part.height)
+    width, height = (max(1, round(scale * side)) for side in (part.width, part.height))
+    cut = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
+    small = to_rgb(np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA)))
+    left, top = (PALM_INPUT_SIZE - width) // 2, (PALM_INPUT_SIZE - height) // 2
     picture = np.zeros((PALM_INPUT_SIZE, PALM_INPUT_SIZE, 3), dtype=np.uint8)
-    picture[top : top + small_size[1], left : left + small_size[0]] = small
-    x_scale, y_scale = small_size[0] / width, small_size[1] / height
-    return picture, np.array([[x_scale, 0.0, left], [0.0, y_scale, top]], dtype=np.float64)
+    picture[top : top + height, left : left + width] = small
+    x_scale, y_scale = width / part.width, height / part.height
+    x_offset, y_offset = left - x_scale * part.left, top - y_scale * part.top
+    return picture, np.array([[x_scale, 0.0, x_offset], [0.0, y_scale, y_offset]])
 
 
 def _share_inside(region: Region, size: tuple[int, int]) -> float:
