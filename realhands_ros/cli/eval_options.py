@@ -9,9 +9,12 @@ from typing import Any
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation import provenance
 from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
+from realhands_ros.evaluation.report.figures import draw_figures
+from realhands_ros.evaluation.report.page import report_page
 from realhands_ros.evaluation.requirements import Requirement, failures
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.summary import summary_text
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.stage import HandNetStageConfig, default_weights_path
 from realhands_ros.pipeline import PipelineConfig
 
@@ -96,6 +99,13 @@ def deliver(args: argparse.Namespace, result: EvaluationResult, wanted: list[Req
     print(summary_text(result))
     if args.save is not None:
         result.save(args.save)
+    if args.report is not None:
+        folder = args.model or default_model_folder()
+        args.report.write_text(report_page(result, load_hand_model_data(folder, 'right')))
+    if args.plot is not None:
+        args.plot.mkdir(parents=True, exist_ok=True)
+        for name, png in draw_figures(result).items():
+            (args.plot / f'{name}.png').write_bytes(png)
     missed = failures(wanted, result)
     for failure in missed:
         print(f'NOT MET: {failure}')

@@ -84,7 +84,7 @@ def result_of(
 ) -> EvaluationResult:
     """Return what a replay has found out."""
     found = replay.evaluator
-    unit = 'mm PA-MPVPE' if found.has_truth else 'of the hand off the mask'
+    unit = 'mm PA-MPVPE proper' if found.has_truth else 'of the hand off the mask'
     counts = Counter({
         'frames': found.frames,
         'hands': len(found.shared),

@@ -81,13 +81,17 @@ class FrameEvaluator:
     ) -> None:
         """Take in the meshes of each stage, in the same order, and the true hands if known."""
         final = meshes[self.stages[-1]]
+        for hand in truth or ():
+            # Numbered when they appear, found or not, so that results can be compared.
+            self._truth_numbers(hand.id)
         pairs = self._matched(frame, final, truth)
-        ranks = []
+        errors = []
         for row, mesh in enumerate(final):
             true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
-            ranks.append(self._add_hand(frame, {s: m[row] for s, m in meshes.items()}, true_hand))
+            scores = self._add_hand(frame, {s: m[row] for s, m in meshes.items()}, true_hand)
+            errors += _error(scores, has_truth=truth is not None)
             self._note_shared(mesh, true_hand)
-        self.showcase.offer(self.frames, frame, final, truth or (), ranks)
+        self.showcase.offer(self.frames, frame, final, truth or (), errors)
         self.frames += 1
 
     def _note_shared(self, mesh: HandMesh, truth: TrackedTruth | None) -> None:
@@ -121,8 +125,8 @@ class FrameEvaluator:
 
     def _add_hand(
         self, frame: StereoFrame, meshes: Mapping[str, HandMesh], truth: TrackedTruth | None
-    ) -> float:
-        """Score one hand at every stage; return by how much the final stage is wrong."""
+    ) -> Scores:
+        """Score one hand at every stage; return the scores of the last."""
         true_hand = None if truth is None else truth.hand
         scores: Scores = {}
         for stage in self.stages:
@@ -138,7 +142,14 @@ class FrameEvaluator:
             self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)
         final = meshes[self.stages[-1]]
         self.views.add(detection_scores(final, frame.cameras, true_hand, self._faces))
-        return scores.get('pa_mpvpe_proper', 1.0 - scores.get('silhouette_iou', 0.0))
+        return scores
+
+
+def _error(scores: Scores, *, has_truth: bool) -> list[float]:
+    """Return by how much a hand is wrong, nothing where that is not known."""
+    if has_truth:
+        return [scores['pa_mpvpe_proper']] if 'pa_mpvpe_proper' in scores else []
+    return [1.0 - scores['silhouette_iou']] if 'silhouette_iou' in scores else []
 
 
 def _distances(

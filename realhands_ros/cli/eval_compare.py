@@ -1,0 +1,42 @@
+"""`realhands eval compare`: what one configuration is worth against another."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.evaluation.compare import comparison_text
+from realhands_ros.evaluation.report.figures import as_png, pck_figure
+from realhands_ros.evaluation.result import EvaluationResult
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the results."""
+    parser.add_argument(
+        'results', type=Path, nargs='+', metavar='ZIP', help='of --save, the reference first'
+    )
+    parser.add_argument('--plot', type=Path, metavar='PNG', help='write their PCK curves')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison; return 0."""
+    if len(args.results) < 2:
+        message = 'there is one result: name two or more to compare'
+        raise ConfigError(message)
+    results = {name: EvaluationResult.load(path) for name, path in _named(args.results).items()}
+    print(comparison_text(results))
+    if args.plot is not None:
+        figure = pck_figure({name: r.maps[r.final_stage] for name, r in results.items()})
+        if figure is None:
+            message = 'these results have no truth, so that there are no PCK curves to plot'
+            raise ConfigError(message)
+        args.plot.write_bytes(as_png(figure))
+    return 0
+
+
+def _named(paths: list[Path]) -> dict[str, Path]:
+    """Return the files by their names, or by their whole paths where names are the same."""
+    stems = [path.stem for path in paths]
+    is_unique = len(set(stems)) == len(stems)
+    return {path.stem if is_unique else str(path): path for path in paths}

@@ -1,0 +1,146 @@
+"""Plots of a result, drawn by matplotlib into PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.evaluation.all_metrics import ALL_METRICS
+from realhands_ros.evaluation.metrics import FREIHAND_PCK_THRESHOLDS
+from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.hand.topology import KEYPOINT_NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ('#4269d0', '#efb118', '#ff725c', '#6cc5b0', '#3ca951', '#9c6b4e', '#a463f2')
+_GREY = '#666666'
+_DPI = 110
+_MM = 1000.0
+_CURVES = {
+    'pck_vertices_aligned': 'vertices, aligned',
+    'pck_keypoints_aligned': 'keypoints, aligned',
+    'pck_vertices_relative': 'vertices, relative to the wrist',
+}
+_OVER_TIME = ('pa_mpvpe', 'wrist', 'silhouette_iou', 'reprojection')
+
+
+def draw_figures(result: EvaluationResult) -> dict[str, bytes]:
+    """
+    Return PNG files by name; those for which the result has nothing to show are left out.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    figures = {
+        'pck': pck_figure({title: result.maps[s] for s, title in result.stages.items()}),
+        'time': _time_figure(result),
+        'joints': _joint_figure(result),
+        'latency': _latency_figure(result),
+    }
+    return {name: as_png(figure) for name, figure in figures.items() if figure is not None}
+
+
+def pck_figure(maps: Mapping[str, Mapping[str, Any]]) -> Figure | None:
+    """Return the PCK curves of several results or stages, by their titles."""
+    if not any('pck_vertices_aligned' in arrays for arrays in maps.values()):
+        return None
+    figure, axes = _figure(1, len(_CURVES), height=3.4)
+    for axis, (name, title) in zip(axes, _CURVES.items(), strict=True):
+        for colour, (label, arrays) in zip(_cycle(), maps.items(), strict=False):
+            if name in arrays:
+                axis.plot(_MM * FREIHAND_PCK_THRESHOLDS, arrays[name], color=colour, label=label)
+        axis.set(title=title, xlabel='threshold, mm', xlim=(0, 50), ylim=(0, 1))
+    axes[0].set_ylabel('share of points')
+    axes[-1].legend(fontsize=8, loc='lower right')
+    return figure
+
+
+def _time_figure(result: EvaluationResult) -> Figure | None:
+    stage = result.final_stage
+    columns = result.scores[stage]
+    names = [n for n in _OVER_TIME if n in columns and np.isfinite(columns[n]).any()]
+    if not names:
+        return None
+    figure, axes = _figure(len(names), 1, height=1.9 * len(names))
+    frames, tracks = result.hands['frame'], result.hands['track']
+    shown = np.unique(tracks)
+    for axis, name in zip(axes, names, strict=True):
+        for colour, track in zip(_cycle(), shown[: len(_COLOURS)], strict=False):
+            rows = tracks == track
+            axis.plot(frames[rows], columns[name][rows], '.', ms=5, color=colour)
+        axis.set_ylabel(ALL_METRICS[name].heading)
+    axes[-1].set_xlabel('frame (one colour a track)')
+    return figure
+
+
+def _joint_figure(result: EvaluationResult) -> Figure | None:
+    maps = {
+        title: result.maps[stage]
+        for stage, title in result.stages.items()
+        if 'keypoints_mm' in result.maps[stage]
+    }
+    if not maps:
+        return None
+    figure, (axis,) = _figure(1, 1, height=3.2)
+    width = 0.8 / len(maps)
+    places = np.arange(len(KEYPOINT_NAMES))
+    for row, (colour, (title, arrays)) in enumerate(zip(_cycle(), maps.items(), strict=False)):
+        shift = (row - (len(maps) - 1) / 2) * width
+        axis.bar(places + shift, arrays['keypoints_mm'], width, color=colour, label=title)
+    axis.set_xticks(places, [name.replace('_', ' ') for name in KEYPOINT_NAMES], rotation=60)
+    axis.tick_params(axis='x', labelsize=8)
+    axis.set_ylabel('mm, aligned by a rotation')
+    axis.legend(fontsize=8)
+    return figure
+
+
+def _latency_figure(result: EvaluationResult) -> Figure | None:
+    if not result.timing:
+        return None
+    figure, (axis,) = _figure(1, 1, height=0.6 + 0.5 * len(result.timing))
+    names = list(result.timing)
+    axis.boxplot(
+        [result.timing[name] for name in names],
+        vert=False,
+        whis=(5, 95),
+        showfliers=False,
+        widths=0.6,
+        medianprops={'color': _COLOURS[0]},
+    )
+    axis.set_yticks(np.arange(1, len(names) + 1), names)
+    axis.set_xlabel('ms a frame: median, quartiles, 5 to 95 %')
+    axis.set_xlim(left=0)
+    return figure
+
+
+def _figure(rows: int, columns: int, *, height: float) -> tuple[Figure, list[Axes]]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        message = 'plots need matplotlib: `pip install matplotlib`'
+        raise ConfigError(message) from error
+    figure = Figure(figsize=(9.5, height), dpi=_DPI, layout='constrained')
+    axes: list[Axes] = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
+    for axis in axes:
+        axis.grid(color='#dddddd', lw=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[['top', 'right']].set_visible(False)
+        axis.tick_params(colors=_GREY)
+        axis.title.set_fontsize(10)
+    return figure, axes
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, without the time of its making."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', metadata={'Software': None})
+    return buffer.getvalue()
+
+
+def _cycle() -> list[str]:
+    return list(_COLOURS) * 3
