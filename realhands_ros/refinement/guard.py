@@ -12,6 +12,9 @@ from realhands_ros.refinement.hand_estimate import FloatArray, RefinementFlag
 from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.mesh_terms import face_normals
 
+# What is tried of vertex offsets that are too long, or that turn faces inside out.
+_OFFSET_SHARES = (0.75, 0.5, 0.25, 0.0)
+
 
 @dataclass(frozen=True)
 class GuardConfig:
@@ -39,39 +42,47 @@ def judge(energy: Energy, start: HandState, result: HandState, config: GuardConf
     """
     Return the result if its energy is not above the start's and its mesh is sane.
 
-    Energies are compared with sharp silhouettes, which favour no thin hands. A result with bad
-    vertex offsets is tried with those of the start; after that the start itself is returned.
+    Energies are compared with sharp silhouettes, which favour no thin hands. Of a result with bad
+    vertex offsets the best share of them is kept, or none; after that the start itself is
+    returned.
     """
     flags = RefinementFlag.NONE
-    for state in _candidates(energy, start, result):
-        if not _offsets_are_sane(energy, state.posed, start.posed, config):
-            flags |= RefinementFlag.OFFSETS_REJECTED
-            continue
-        if state.value <= start.value and _is_in_place(state.posed, start.posed, config):
-            return Verdict(state, start.value, flags)
+    if not _is_sane(energy, result, start, config):
+        flags |= RefinementFlag.OFFSETS_REJECTED
+    elif _is_better(result, start, config):
+        return Verdict(result, start.value, flags)
+    shortened = _with_shorter_offsets(energy, start, result)
+    sane = [state for state in shortened if _is_sane(energy, state, start, config)]
+    best = min(sane, key=lambda state: state.value, default=start)
+    if best is not start and _is_better(best, start, config):
+        return Verdict(best, start.value, flags)
     return Verdict(start, start.value, flags | RefinementFlag.REJECTED)
 
 
-def _candidates(energy: Energy, start: HandState, result: HandState) -> Iterator[HandState]:
-    if result.parameters.is_finite:
-        yield result
-    fewer = replace(result.parameters, vertex_offsets=start.parameters.vertex_offsets)
-    if fewer.is_finite:
-        yield sharp_state(energy, fewer)
+def _with_shorter_offsets(
+    energy: Energy, start: HandState, result: HandState
+) -> Iterator[HandState]:
+    offsets = start.parameters.vertex_offsets
+    change = result.parameters.vertex_offsets - offsets
+    for share in _OFFSET_SHARES if change.any() else ():
+        shorter = offsets + share * change if share > 0.0 else offsets
+        parameters = replace(result.parameters, vertex_offsets=shorter)
+        if parameters.is_finite:
+            yield sharp_state(energy, parameters)
 
 
-def _is_in_place(posed: PosedHand, before: PosedHand, config: GuardConfig) -> bool:
-    shift = np.linalg.norm(posed.vertices - before.vertices, axis=1).mean()
-    return bool(posed.is_before_cameras and shift <= config.max_shift_m)
-
-
-def _offsets_are_sane(
-    energy: Energy, posed: PosedHand, before: PosedHand, config: GuardConfig
-) -> bool:
-    longest = max(config.max_offset_m, _longest_offset(before))
-    if _longest_offset(posed) > longest:
+def _is_better(state: HandState, start: HandState, config: GuardConfig) -> bool:
+    if not (state.value <= start.value and state.posed.is_before_cameras):
         return False
-    return _inverted_faces(energy, posed) <= _inverted_faces(energy, before)
+    shift = np.linalg.norm(state.posed.vertices - start.posed.vertices, axis=1).mean()
+    return bool(shift <= config.max_shift_m)
+
+
+def _is_sane(energy: Energy, state: HandState, start: HandState, config: GuardConfig) -> bool:
+    longest = max(config.max_offset_m, _longest_offset(start.posed))
+    if not (state.parameters.is_finite and _longest_offset(state.posed) <= longest):
+        return False
+    return _inverted_faces(energy, state.posed) <= _inverted_faces(energy, start.posed)
 
 
 def _longest_offset(posed: PosedHand) -> float:

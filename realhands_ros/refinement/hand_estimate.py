@@ -121,7 +121,7 @@ class RefinementFlag(IntFlag):
     NOTHING_OBSERVED = 32
     # The result was worse than what came in, or no hand; what came in is returned.
     REJECTED = 64
-    # The vertex offsets were left out: too large, or they turned faces inside out.
+    # Vertex offsets were shortened or left out: too large, or they turned faces inside out.
     OFFSETS_REJECTED = 128
     # Time ran out before the last iteration.
     OUT_OF_TIME = 256

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.refinement_samples import RefinementSample, SampleErrors
+from realhands_ros.evaluation.refinement_samples import (
+    RefinementSample,
+    RefinementSampler,
+    SampleErrors,
+)
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.refinement.energy import Energy, EnergyConfig
 from realhands_ros.refinement.guard import GuardConfig, Verdict, judge
@@ -332,6 +336,20 @@ def test_the_guard_drops_offsets_that_are_too_long_or_turn_faces(energy, sample)
         assert verdict.flags == F.OFFSETS_REJECTED
         assert not verdict.state.parameters.vertex_offsets.any()
         np.testing.assert_array_equal(verdict.state.parameters.vector, sample.truth.vector)
+
+
+def test_the_guard_keeps_the_share_of_long_offsets_that_helps(hand_data, model):
+    sample = RefinementSampler(hand_data, size=112, surface_m=0.004).draw(3)
+    energy = Energy(
+        model, ViewSet(sample.estimate.views), EnergyConfig(), sample.estimate.parameters
+    )
+    offsets = sample.truth.vertex_offsets
+    longest = np.linalg.norm(offsets, axis=1).max()
+    verdict = _judge(
+        energy, sample.estimate.parameters, sample.truth, GuardConfig(max_offset_m=0.6 * longest)
+    )
+    assert verdict.flags == F.OFFSETS_REJECTED
+    np.testing.assert_allclose(verdict.state.parameters.vertex_offsets, 0.5 * offsets)
 
 
 def test_settings_that_mean_nothing_are_reported():
