@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation import provenance
@@ -15,6 +15,7 @@ from realhands_ros.evaluation.requirements import Requirement, failures
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.summary import summary_text
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.handnet.inference import Backend
 from realhands_ros.handnet.stage import HandNetStageConfig, default_weights_path
 from realhands_ros.pipeline import PipelineConfig
 
@@ -30,6 +31,9 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('pipeline')
     group.add_argument('--weights', type=Path, default=None, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, default=None, metavar='DIR', help='(the open hand)')
+    group.add_argument(
+        '--backend', choices=get_args(Backend), default='auto', help='(default: %(default)s)'
+    )
     group.add_argument(
         '--refinement',
         choices=['none', *(name for name, v in _VARIANTS.items() if v.config)],
@@ -61,7 +65,7 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     """Return the pipeline that the options describe."""
     variant = _VARIANTS.get(args.refinement)
     return PipelineConfig(
-        handnet=HandNetStageConfig(weights=args.weights, model_folder=args.model),
+        handnet=HandNetStageConfig(args.weights, args.model, backend=args.backend),
         refinement=None if variant is None else variant.config,
     )
 

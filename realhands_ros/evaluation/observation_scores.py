@@ -18,6 +18,7 @@ from realhands_ros.evaluation.metrics import mask_iou, point_errors
 from realhands_ros.evaluation.reconstruction import TrueHand
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
+from realhands_ros.keypoints.two_view import epipolar_distances
 
 FloatArray = NDArray[np.float64]
 Faces = NDArray[np.int64]
@@ -32,7 +33,9 @@ FIT_METRICS: dict[str, Metric] = {
     ),
 }
 DETECTION_METRICS: dict[str, Metric] = {
-    'epipolar': Metric('epipolar', 'px', "row difference of both views' detected keypoints"),
+    'epipolar': Metric(
+        'epipolar', 'px', "both views' keypoints from each other's epipolar lines (Sampson)"
+    ),
     'detected': Metric('2D error', 'px', 'detected keypoints from true ones'),
     'pck_2d': Metric(
         'PCK@0.1', '', "detected keypoints within 0.1 of the hand's box", higher=True, digits=3
@@ -75,8 +78,8 @@ def detection_scores(
         left, right = mesh.views
         known = known_keypoints(left) & known_keypoints(right)
         if known.any():
-            rows = left.keypoints_px[known, 1] - right.keypoints_px[known, 1]
-            scores['epipolar'] = float(np.abs(rows).mean())
+            pixels = left.keypoints_px[known], right.keypoints_px[known]
+            scores['epipolar'] = float(epipolar_distances(cameras, *pixels).mean())
     if truth is not None:
         views = [
             _true_detection_scores(view, camera, truth, faces)

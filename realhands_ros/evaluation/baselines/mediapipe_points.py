@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.handnet.view_input import view_input
+from realhands_ros.keypoints.two_view import triangulate
 
 FloatArray = NDArray[np.float64]
 
@@ -68,13 +68,7 @@ def triangulated_keypoints(
     observation: HandObservation, cameras: Sequence[PinholeCamera]
 ) -> FloatArray | None:
     """Return keypoints (21, 3) in the rig's frame, metres; None unless two views know them all."""
-    pixels = [np.asarray(view.keypoints_px, np.float64) for view in observation.views]
+    pixels = [view.keypoints_px for view in observation.views]
     if len(pixels) != 2 or not all(np.isfinite(view).all() for view in pixels):
         return None
-    left, right = (
-        camera.intrinsics @ np.column_stack([camera.rotation, camera.translation])
-        for camera in cameras
-    )
-    homogeneous = cv2.triangulatePoints(left, right, pixels[0].T, pixels[1].T)
-    points: FloatArray = (homogeneous[:3] / homogeneous[3]).T
-    return points
+    return triangulate(cameras, pixels).points

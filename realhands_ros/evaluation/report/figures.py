@@ -22,6 +22,7 @@ _COLOURS = ('#4269d0', '#efb118', '#ff725c', '#6cc5b0', '#3ca951', '#9c6b4e', '#
 _GREY = '#666666'
 _DPI = 110
 _MM = 1000.0
+_PERCENTILES = (5, 25, 50, 75, 95)
 _CURVES = {
     'pck_vertices_aligned': 'vertices, aligned',
     'pck_keypoints_aligned': 'keypoints, aligned',
@@ -56,7 +57,7 @@ def pck_figure(maps: Mapping[str, Mapping[str, Any]]) -> Figure | None:
                 axis.plot(_MM * FREIHAND_PCK_THRESHOLDS, arrays[name], color=colour, label=label)
         axis.set(title=title, xlabel='threshold, mm', xlim=(0, 50), ylim=(0, 1))
     axes[0].set_ylabel('share of points')
-    axes[-1].legend(fontsize=8, loc='lower right')
+    axes[0].legend(fontsize=8, loc='lower right')
     return figure
 
 
@@ -104,15 +105,12 @@ def _latency_figure(result: EvaluationResult) -> Figure | None:
         return None
     figure, (axis,) = _figure(1, 1, height=0.6 + 0.5 * len(result.timing))
     names = list(result.timing)
-    axis.boxplot(
-        [result.timing[name] for name in names],
-        vert=False,
-        whis=(5, 95),
-        showfliers=False,
-        widths=0.6,
-        medianprops={'color': _COLOURS[0]},
-    )
-    axis.set_yticks(np.arange(1, len(names) + 1), names)
+    for row, name in enumerate(names):
+        low, first, median, third, high = np.percentile(result.timing[name], _PERCENTILES)
+        axis.hlines(row, low, high, color=_GREY)
+        axis.barh(row, third - first, 0.5, left=first, color=_COLOURS[0])
+        axis.plot(median, row, '|', color='black', ms=14)
+    axis.set_yticks(np.arange(len(names)), names)
     axis.set_xlabel('ms a frame: median, quartiles, 5 to 95 %')
     axis.set_xlim(left=0)
     return figure
