@@ -8,10 +8,10 @@ from realhands_ros.hand.topology import Handedness
 
 # One look says no more than this, however sure of itself.
 _SUREST = 0.97
-# Old looks count less: the share that is left of them after one more.
-_KEPT = 0.97
-# The sum (log odds) is bounded, so that a wrong beginning can be outvoted within a second or so.
-_MOST_LOG_ODDS = 25.0
+# What looks add up to is bounded: looks at a pose that deceives the detector are all wrong alike,
+# so about four seconds of them must not outvote what was seen before, but more may: a wrong
+# beginning has to come to an end.
+_MOST_LOG_ODDS = 800.0
 # A hand changes sides only on evidence this strong (log odds) for the other.
 _TO_CHANGE = 6.0
 
@@ -27,7 +27,7 @@ class HandednessVote:
     def add(self, right: float) -> None:
         """Count one look's probability in [0, 1] that it is a right hand."""
         bounded = min(max(right, 1.0 - _SUREST), _SUREST)
-        summed = _KEPT * self._log_odds + math.log(bounded / (1.0 - bounded))
+        summed = self._log_odds + math.log(bounded / (1.0 - bounded))
         self._log_odds = min(max(summed, -_MOST_LOG_ODDS), _MOST_LOG_ODDS)
         leading: Handedness = 'right' if self._log_odds >= 0 else 'left'
         if self._answer is None or abs(self._log_odds) >= _TO_CHANGE:
@@ -43,8 +43,3 @@ class HandednessVote:
         """Return the probability of the answer."""
         towards = self._log_odds if self.handedness == 'right' else -self._log_odds
         return 1.0 / (1.0 + math.exp(-towards))
-
-    def agrees_with(self, right: float) -> bool:
-        """Return whether a look is not clearly of the other side."""
-        own = right if self.handedness == 'right' else 1.0 - right
-        return own > 0.25

@@ -53,9 +53,16 @@ class MediaPipeDetector:
         complexity: int = 1,
         detection_confidence: float = 0.5,
         tracking_confidence: float = 0.5,
+        still_images: bool = False,
     ) -> None:
-        """Load the models; ConfigError when they are missing."""
+        """
+        Load the models; ConfigError when they are missing.
+
+        In a film one part of each image is searched, the parts in turns; with ``still_images`` all
+        parts, and every hand that is found is looked at once more from nearby.
+        """
         self._max_hands = max_hands
+        self._still_images = still_images
         self._least_presence = tracking_confidence
         self._palms = PalmModel(complexity, detection_confidence)
         self._landmarks = LandmarkModel(complexity)
@@ -68,10 +75,13 @@ class MediaPipeDetector:
         found: list[HandDetection] = []
         for keypoints_px in expected:
             self._look(image, region_of_keypoints(keypoints_px), found)
-        if search and len(found) < self._max_hands:
-            for palm in self._search(image):
-                if len(found) < self._max_hands and not _is_taken(palm, found):
-                    self._look(image, region_of_palm(palm), found)
+        for part in self._parts(image) if search else ():
+            if len(found) >= self._max_hands:
+                break
+            self._search(image, part, found)
+        if self._still_images:
+            for hand in list(found):
+                self._look(image, region_of_keypoints(hand.keypoints_px), found)
         return found
 
     def reset(self) -> None:
@@ -103,11 +113,22 @@ class MediaPipeDetector:
                 return
         found.append(detection)
 
-    def _search(self, image: ViewImage) -> list[Palm]:
-        """Return the palms in the next part of the image, in pixels of the pinhole camera."""
+    def _parts(self, image: ViewImage) -> list[Part]:
+        """Return the parts of the image to be searched now."""
         parts = search_parts(image.size)
-        part = parts[self._searches % len(parts)]
+        if self._still_images:
+            return parts
         self._searches += 1
+        return [parts[(self._searches - 1) % len(parts)]]
+
+    def _search(self, image: ViewImage, part: Part, found: list[HandDetection]) -> None:
+        """Add the hands whose palms are found in a part of the image."""
+        for palm in self._palms_in(image, part):
+            if len(found) < self._max_hands and not _is_taken(palm, found):
+                self._look(image, region_of_palm(palm), found)
+
+    def _palms_in(self, image: ViewImage, part: Part) -> list[Palm]:
+        """Return the palms in a part of the image, in pixels of the pinhole camera."""
         picture, affine = _letterbox(image.pixels, part)
         palms = []
         for palm in self._palms(picture):

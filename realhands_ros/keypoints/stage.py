@@ -55,7 +55,8 @@ class KeypointStageConfig:
     ``keep_lost_s``: how long a lost hand keeps its identity, seconds. ``crop_size`` (pixels) and
     ``crop_margin`` (relative to the keypoints' box) of the crops: those that the network expects.
     ``filter``: smoothing of the keypoints; ``filter_cutoff_hz`` and ``filter_beta`` are the
-    One-Euro filter's. ``parallel_views``: one thread a view.
+    One-Euro filter's. ``still_images``: every frame is a picture of its own, nothing is followed
+    from one to the next. ``parallel_views``: one thread a view.
     Raises ConfigError for values out of range.
     """
 
@@ -70,6 +71,7 @@ class KeypointStageConfig:
     filter: KeypointFilter = 'none'
     filter_cutoff_hz: float = 3.0
     filter_beta: float = 1.5
+    still_images: bool = False
     parallel_views: bool = True
 
     def __post_init__(self) -> None:
@@ -160,7 +162,8 @@ class KeypointStage:
         that go backwards (a bag that starts anew) start anew here too. Raises nothing for what an
         image may show.
         """
-        if self._last_stamp_ns is not None and frame.stamp_ns < self._last_stamp_ns:
+        goes_back = self._last_stamp_ns is not None and frame.stamp_ns < self._last_stamp_ns
+        if goes_back or self.config.still_images:
             self.reset()
         self._last_stamp_ns = frame.stamp_ns
         self._apply_corrections()
@@ -180,7 +183,7 @@ class KeypointStage:
         return tuple(
             self._observer.observe(track, frame)
             for track in self._tracker.tracks
-            if _is_believed(track)
+            if self._is_believed(track)
         )
 
     def remember(self, meshes: Iterable[HandMesh], stamp_ns: int) -> None:
@@ -240,6 +243,13 @@ class KeypointStage:
         image = ViewImage(frame.images[view], frame.lenses[view])
         return self._detectors[view].detect(image, expected, search=search)
 
+    def _is_believed(self, track: HandTrack) -> bool:
+        """Return whether a hand that is seen now is no flash in the pan, nor its side a guess."""
+        if track.sighting is None:
+            return False
+        sure = track.sighting.pairing is not None and track.vote.score >= _SURE_OF_SIDE
+        return sure or self.config.still_images or track.frames_seen >= _FRAMES_TO_BELIEVE
+
     def _map(
         self, work: Callable[[int], list[HandDetection]], views: Sequence[int]
     ) -> list[list[HandDetection]]:
@@ -263,6 +273,7 @@ def _mediapipe_detector(config: KeypointStageConfig) -> ViewDetector:
         complexity=config.model_complexity,
         detection_confidence=config.detection_confidence,
         tracking_confidence=config.tracking_confidence,
+        still_images=config.still_images,
     )
 
 
@@ -273,11 +284,3 @@ def _is_blank(image: NDArray[np.uint8]) -> bool:
 
 def _is_fresh(track: HandTrack, stamp_ns: int) -> bool:
     return stamp_ns - track.last_seen_ns <= 1e9 * _EXPECTED_FOR_S
-
-
-def _is_believed(track: HandTrack) -> bool:
-    """Return whether a hand that is seen now is no flash in the pan, nor its side a guess."""
-    if track.sighting is None:
-        return False
-    sure = track.sighting.pairing is not None and track.vote.score >= _SURE_OF_SIDE
-    return sure or track.frames_seen >= _FRAMES_TO_BELIEVE

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,8 @@ from tqdm import tqdm
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.mirror import mirror_camera, mirror_pixels, mirror_points
 from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.keypoints.detection import ViewImage
+from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.training.hand_source import Detection, HandSample, HandSource, ViewSample
 from realhands_ros.training.keypoint_noise import KeypointNoise
 
@@ -31,14 +32,12 @@ _MOST_HANDS = 2
 
 
 class Detector:
-    """MediaPipe Hands on single images; detection afresh in each of them."""
+    """The keypoint stage's detector on single images; detection afresh in each of them."""
 
     def __init__(self) -> None:
         """Load the models out of the mediapipe wheel."""
-        from mediapipe.python.solutions.hands import Hands
-
-        self._hands = Hands(
-            static_image_mode=True, max_num_hands=_MOST_HANDS, min_detection_confidence=0.3
+        self._detector = MediaPipeDetector(
+            max_hands=_MOST_HANDS, detection_confidence=0.3, still_images=True
         )
 
     def detect(self, image: NDArray[np.uint8], keypoints_px: FloatArray) -> Detection | None:
@@ -47,23 +46,17 @@ class Detector:
 
         ``image`` (H, W, 3) uint8 RGB. None when it is not found.
         """
-        height, width = image.shape[:2]
-        result = self._hands.process(np.ascontiguousarray(image))
         best: Detection | None = None
         least = _OTHER_HAND * float(np.ptp(keypoints_px, axis=0).max())
-        marks = result.multi_hand_landmarks or ()
-        worlds = result.multi_hand_world_landmarks or ()
-        for mark, world in zip(marks, worlds, strict=True):
-            # MediaPipe's origin is the image's corner, ours the centre of its first pixel.
-            found = _array(mark)[:, :2] * [width, height] - 0.5
-            distance = float(np.linalg.norm(found - keypoints_px, axis=1).mean())
+        for hand in self._detector.detect(ViewImage(image[..., ::-1])):
+            distance = float(np.linalg.norm(hand.keypoints_px - keypoints_px, axis=1).mean())
             if distance < least:
-                best, least = Detection(found, _array(world)), distance
+                best, least = Detection(hand.keypoints_px, hand.world), distance
         return best
 
     def close(self) -> None:
         """Free the models."""
-        self._hands.close()
+        self._detector.close()
 
 
 class DetectedSource:
@@ -167,7 +160,3 @@ def _as_right_hand(
         detected_px.astype(np.float64),
         detected_world.astype(np.float64),
     )
-
-
-def _array(landmarks: Any) -> FloatArray:
-    return np.array([[mark.x, mark.y, mark.z] for mark in landmarks.landmark])
