@@ -16,6 +16,7 @@ from realhands_ros.errors import RealhandsError
 COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
     'demo': 'send hand meshes between two processes and measure rate and latency',
+    'run': 'run the live system: stereo, mono, or a bag',
     'hand': 'import the official MANO hand model, draw a hand model',
     'synth': 'make synthetic stereo images of hands with ground truth',
     'train': 'train the network; measure the keypoint detector for it',

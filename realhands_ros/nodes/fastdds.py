@@ -9,6 +9,7 @@ from realhands_ros.resources import resource_path
 
 # Kilted reads the first name, Humble and Jazzy the second.
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+_OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 
 
 def environment_with_profile(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -20,6 +21,8 @@ def environment_with_profile(environment: Mapping[str, str] | None = None) -> di
     """
     result = dict(os.environ if environment is None else environment)
     if not any(result.get(name) for name in PROFILE_VARIABLES):
-        profile = str(resource_path('config/fastdds_images.xml'))
-        result.update(dict.fromkeys(PROFILE_VARIABLES, profile))
+        is_old = result.get('ROS_DISTRO') in _OLD_DISTRIBUTIONS
+        # Newer ones warn about the old name.
+        names = PROFILE_VARIABLES if is_old else PROFILE_VARIABLES[:1]
+        result.update(dict.fromkeys(names, str(resource_path('config/fastdds_images.xml'))))
     return result

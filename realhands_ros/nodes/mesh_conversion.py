@@ -10,20 +10,10 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from realhands.msg import HandMesh as HandMeshMsg
-from realhands_ros.errors import MessageError
 from realhands_ros.hand.hand_mesh import FloatArray, HandMesh, MeshFlag, MeshStage
-from realhands_ros.hand.topology import Handedness
+from realhands_ros.nodes.handedness import handedness_from_msg, handedness_to_msg
 from realhands_ros.nodes.validation import validate
 from realhands_ros.nodes.view_conversion import view_from_msg, view_to_msg
-
-_HANDEDNESS_TO_MSG: dict[str, int] = {
-    'left': HandMeshMsg.HANDEDNESS_LEFT,
-    'right': HandMeshMsg.HANDEDNESS_RIGHT,
-}
-_HANDEDNESS_FROM_MSG: dict[int, Handedness] = {
-    HandMeshMsg.HANDEDNESS_LEFT: 'left',
-    HandMeshMsg.HANDEDNESS_RIGHT: 'right',
-}
 
 
 def mesh_to_msg(mesh: HandMesh, header: Header) -> HandMeshMsg:
@@ -31,7 +21,7 @@ def mesh_to_msg(mesh: HandMesh, header: Header) -> HandMeshMsg:
     return HandMeshMsg(
         header=header,
         id=mesh.id,
-        handedness=_HANDEDNESS_TO_MSG[mesh.handedness],
+        handedness=handedness_to_msg(mesh.handedness),
         handedness_score=mesh.handedness_score,
         score=mesh.score,
         stage=int(mesh.stage),
@@ -59,14 +49,11 @@ def mesh_from_msg(msg: HandMeshMsg) -> HandMesh:
     unknown: a mesh without handedness has no model.
     """
     validate(msg)
-    if msg.handedness not in _HANDEDNESS_FROM_MSG:
-        message = f'HandMesh.handedness: expected 1 (left) or 2 (right), found {msg.handedness}'
-        raise MessageError(message)
     offsets = np.asarray(msg.vertex_offsets, np.float32).reshape(-1, 3)
     covariance = np.asarray(msg.wrist.covariance).reshape(6, 6)
     return HandMesh(
         id=msg.id,
-        handedness=_HANDEDNESS_FROM_MSG[msg.handedness],
+        handedness=handedness_from_msg(msg.handedness, 'HandMesh'),
         handedness_score=msg.handedness_score,
         score=msg.score,
         stage=MeshStage(msg.stage),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from realhands_ros.errors import MessageError
-from realhands_ros.hand.topology import NUM_VERTICES
+from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES
 
 
 def validate(msg: Any) -> None:
@@ -56,6 +56,9 @@ def _validate_observation(hand: Any, where: str) -> None:
     _expect_identity(hand, where)
     for index, view in enumerate(hand.views):
         _validate_view(view, f'{where}.views[{index}]')
+    if len(hand.world_landmarks):
+        expected = 3 * NUM_KEYPOINTS * len(hand.views)
+        _expect_length(f'{where}.world_landmarks', hand.world_landmarks, expected)
 
 
 def _validate_mesh(hand: Any, where: str) -> None:

@@ -1,0 +1,130 @@
+"""The nodes as processes: what ``realhands run stereo|mono|replay`` starts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from realhands_ros.errors import ConfigError
+from realhands_ros.graph import (
+    GRAPH,
+    Wiring,
+    mono_remappings,
+    zed_remappings,
+)
+from realhands_ros.nodes.parameters import Value
+from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+
+_DEFAULT = '(default: %(default)s)'
+
+
+def add_arguments(parser: argparse.ArgumentParser, system: str) -> None:
+    """Declare the options of 'stereo', 'mono' or 'replay'."""
+    if system == 'replay':
+        parser.add_argument('bag', type=Path, help='folder of a rosbag2 recording')
+        parser.add_argument('--rate', type=float, default=1.0, help='speed ' + _DEFAULT)
+        parser.add_argument('--loop', action='store_true', help='start anew at the end')
+        parser.add_argument(
+            '--clock', action='store_true', help="publish the bag's time; implies --use-sim-time"
+        )
+    if system == 'mono':
+        parser.add_argument('--image-topic', default='image', help=_DEFAULT)
+        parser.add_argument('--camera-info-topic', default='camera_info', help=_DEFAULT)
+    else:
+        parser.add_argument('--camera-name', default='zed', help=_DEFAULT)
+        parser.add_argument(
+            '--zed-wrapper-version',
+            choices=WRAPPER_VERSIONS,
+            default=WRAPPER_VERSIONS[-1],
+            help='generation of the topic names: up to 5.0, or from 5.1 ' + _DEFAULT,
+        )
+    _add_common_arguments(parser)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--params-file', type=Path, help='a file like config/stereo.yaml')
+    parser.add_argument(
+        '--param', action='append', default=[], metavar='NAME=VALUE', help='of all nodes it fits'
+    )
+    parser.add_argument(
+        '--remap', action='append', default=[], metavar='FROM=TO', help='for other cameras'
+    )
+    parser.add_argument('--namespace', default='', help='of the nodes and their topics')
+    parser.add_argument('--use-sim-time', action='store_true', help='take the time from /clock')
+    parser.add_argument('--composition', action='store_true', help='all nodes in one process')
+    parser.add_argument('--no-texture', action='store_true', help='leave the texture node out')
+    parser.add_argument('--record', type=Path, metavar='BAG', help='write what comes out to a bag')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run nodes until SIGINT (or until the bag is over); return 0."""
+    # Imported here, so that `realhands --help` works where ROS is not built yet.
+    from realhands_ros.nodes.fastdds import environment_with_profile
+    from realhands_ros.nodes.supervisor import Supervisor, stop_on_signals
+
+    wiring = wiring_of(args)
+    commands = wiring.commands()
+    if args.record:
+        commands['recorder'] = recorder_command(args.record, args.namespace)
+    environment = environment_with_profile()
+    with stop_on_signals() as stop, Supervisor(commands, environment) as nodes:
+        if args.system != 'replay':
+            nodes.wait(stop)
+            return 0
+        player = {'bag_player': player_command(args)}
+        with Supervisor(player, environment, respawn=False) as playing:
+            while playing.poll() and nodes.poll():
+                if stop.wait(0.1):
+                    break
+    return 0
+
+
+def wiring_of(args: argparse.Namespace) -> Wiring:
+    """Return how the nodes are to be started; ConfigError for options that cannot be."""
+    if args.params_file and not args.params_file.is_file():
+        message = f'--params-file {args.params_file} does not exist'
+        raise ConfigError(message)
+    if args.system == 'mono':
+        remappings = mono_remappings(args.image_topic, args.camera_info_topic)
+    else:
+        remappings = zed_remappings(args.zed_wrapper_version, args.camera_name)
+    parameters: dict[str, Value] = {'stereo': args.system != 'mono'}
+    if args.use_sim_time or getattr(args, 'clock', False):
+        parameters['use_sim_time'] = True
+    return Wiring(
+        nodes=tuple(
+            spec.name for spec in GRAPH if not (args.no_texture and spec.name == 'texture_node')
+        ),
+        remappings=remappings | _pairs(args.remap, '--remap'),
+        parameters=parameters,
+        texts=_pairs(args.param, '--param'),
+        params_file=args.params_file,
+        namespace=args.namespace,
+        composition=args.composition,
+    )
+
+
+def player_command(args: argparse.Namespace) -> list[str]:
+    """Return the command that plays the bag once the nodes listen."""
+    command = [sys.executable, '-m', 'realhands_ros.nodes.bag_player', str(args.bag)]
+    command += ['--rate', str(args.rate), '--wait-for', *wiring_of(args).awaited()]
+    command += ['--loop'] if args.loop else []
+    return command + (['--clock'] if args.clock else [])
+
+
+def recorder_command(bag: Path, namespace: str) -> list[str]:
+    """Return the command that records the package's topics."""
+    command = [sys.executable, '-m', 'realhands_ros.nodes.recorder', str(bag), '--ros-args']
+    return command + (['-r', f'__ns:=/{namespace.strip("/")}'] if namespace else [])
+
+
+def _pairs(texts: list[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not (name and equals and value):
+            message = f'{option} {text}: expected NAME=VALUE'
+            raise ConfigError(message)
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,129 @@
+"""
+The system's nodes and how they are wired: the launch files and ``realhands run`` read this table.
+
+Inputs and outputs have relative names. A camera's topics come in by remapping, so that the graph
+is the same for every camera.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realhands_ros.nodes.parameter_tables import PARAMETER_TABLES
+from realhands_ros.nodes.parameters import ParameterTable, Value
+from realhands_ros.zed_wrapper import EYES, WrapperVersion, ZedNames
+
+PACKAGE = 'realhands'
+# The executable that runs all nodes in one process.
+COMPOSED_EXECUTABLE = 'hand_nodes'
+
+_CAMERA_INFOS = tuple(f'{eye}/camera_info' for eye in EYES)
+_IMAGES = tuple(f'{eye}/image' for eye in EYES)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """
+    One node: its name, which is its executable's as well, and the class that makes it.
+
+    ``factory`` is 'module:class', imported only where the node runs. ``inputs`` and ``outputs``
+    are the topics that it always has, the one that sets it to work first.
+    """
+
+    name: str
+    factory: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def parameters(self) -> ParameterTable:
+        """Return the node's parameters."""
+        return PARAMETER_TABLES[self.name]
+
+
+GRAPH = (
+    NodeSpec(
+        'keypoint_node',
+        'realhands_ros.nodes.keypoint_node:KeypointNode',
+        inputs=(*_IMAGES, *_CAMERA_INFOS, 'hands/mesh'),
+        outputs=('hands/observations',),
+    ),
+    NodeSpec(
+        'handnet_node',
+        'realhands_ros.nodes.handnet_node:HandNetNode',
+        inputs=('hands/observations', *_CAMERA_INFOS),
+        outputs=('hands/mesh_regressed', 'hands/topology'),
+    ),
+    NodeSpec(
+        'refinement_node',
+        'realhands_ros.nodes.refinement_node:RefinementNode',
+        inputs=('hands/mesh_regressed', *_CAMERA_INFOS),
+        outputs=('hands/mesh',),
+    ),
+    NodeSpec(
+        'texture_node',
+        'realhands_ros.nodes.texture_node:TextureNode',
+        inputs=('hands/mesh', 'hands/mesh_regressed', *_CAMERA_INFOS),
+        outputs=('hands/texture',),
+    ),
+)
+
+
+def zed_remappings(version: WrapperVersion, camera: str) -> dict[str, str]:
+    """Return the remappings to a ZED's topics; ConfigError for an unknown wrapper version."""
+    names = ZedNames(version, camera)
+    images = {f'{eye}/image': names.image(eye) for eye in EYES}
+    return images | {f'{eye}/camera_info': names.camera_info(eye) for eye in EYES}
+
+
+def mono_remappings(image: str, camera_info: str) -> dict[str, str]:
+    """Return the remappings to the topics of a single camera."""
+    return {'left/image': image, 'left/camera_info': camera_info}
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """
+    How the nodes are started without the launch package.
+
+    ``remappings`` and ``parameters`` are for all nodes; a node takes the parameters that it has.
+    ``texts`` are parameters in YAML, as people type them.
+    """
+
+    nodes: tuple[str, ...] = tuple(spec.name for spec in GRAPH)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    params_file: Path | None = None
+    namespace: str = ''
+    composition: bool = False
+
+    def commands(self) -> dict[str, list[str]]:
+        """Return the command of each process by its name; a single one for ``composition``."""
+        if self.composition:
+            return {COMPOSED_EXECUTABLE: self._command(self.nodes)}
+        return {name: self._command((name,)) for name in self.nodes}
+
+    def awaited(self) -> list[str]:
+        """Return topics that all have a subscriber once all nodes work."""
+        inputs = {spec.inputs[0] for spec in GRAPH if spec.name in self.nodes}
+        prefix = f'/{self.namespace.strip("/")}/' if self.namespace else '/'
+        outer = (self.remappings.get(topic, topic) for topic in sorted(inputs))
+        return [topic if topic.startswith('/') else prefix + topic for topic in outer]
+
+    def _command(self, names: Sequence[str]) -> list[str]:
+        command = [sys.executable, '-m', 'realhands_ros.nodes.executable', *names, '--ros-args']
+        if self.namespace:
+            command += ['-r', f'__ns:=/{self.namespace.strip("/")}']
+        for inner, outer in self.remappings.items():
+            command += ['-r', f'{inner}:={outer}']
+        if self.params_file is not None:
+            command += ['--params-file', str(self.params_file)]
+        values = {name: json.dumps(value) for name, value in self.parameters.items()}
+        for name, text in (values | dict(self.texts)).items():
+            command += ['-p', f'{name}:={text}']
+        return command

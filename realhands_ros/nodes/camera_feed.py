@@ -1,0 +1,86 @@
+"""The newest calibration of the cameras, from their camera_info topics."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+from sensor_msgs.msg import CameraInfo
+
+from realhands_ros.errors import CalibrationError
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.lens import Lens
+from realhands_ros.nodes.camera_decoding import decode_cameras
+from realhands_ros.nodes.quality_of_service import CALIBRATION
+from realhands_ros.nodes.stage_node import StageNode
+
+
+class CameraFeed:
+    """Listens to the camera_info of the cameras that a node's parameters tell of."""
+
+    def __init__(self, node: StageNode) -> None:
+        """Read the parameters ``stereo`` and ``rectified``."""
+        self._node = node
+        self.eyes = ('left', 'right') if node.values['stereo'] else ('left',)
+        self._rectified = bool(node.values['rectified'])
+        self._infos: dict[str, CameraInfo] = {}
+        self._decoded: tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]] | None = None
+        self._calibration = 'missing'
+        # The executor writes what the worker reads.
+        self._lock = threading.Lock()
+
+    def listen(self) -> None:
+        """Subscribe."""
+        for eye in self.eyes:
+            callback = partial(self._on_info, eye)
+            self._node.add_input(CameraInfo, f'{eye}/camera_info', callback, CALIBRATION)
+
+    def decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
+        """Return cameras and lenses; CalibrationError while there are none that can be used."""
+        with self._lock:
+            if self._decoded is None:
+                self._decoded = self._decode()
+            return self._decoded
+
+    @property
+    def cameras(self) -> tuple[PinholeCamera, ...]:
+        """Return the cameras; raises as ``decode`` does."""
+        return self.decode()[0]
+
+    @property
+    def calibration(self) -> str:
+        """Return 'valid', 'missing', or 'invalid' with the reason."""
+        return self._calibration
+
+    def _on_info(self, eye: str, info: CameraInfo) -> None:
+        with self._lock:
+            known = self._infos.get(eye)
+            if known is None or not _is_same(known, info):
+                self._infos[eye] = info
+                self._decoded = None
+
+    def _decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
+        missing = [eye for eye in self.eyes if eye not in self._infos]
+        if missing:
+            message = (
+                f'no camera_info of the {" and the ".join(missing)} camera yet: '
+                f'is {missing[0]}/camera_info remapped to its topic?'
+            )
+            raise CalibrationError(message)
+        infos = [self._infos[eye] for eye in self.eyes]
+        try:
+            decoded = decode_cameras(infos, rectified=self._rectified)
+        except CalibrationError as error:
+            self._calibration = f'invalid: {error}'
+            raise
+        self._calibration = 'valid'
+        return decoded
+
+
+def _is_same(one: CameraInfo, other: CameraInfo) -> bool:
+    return (
+        (one.width, one.height, one.distortion_model)
+        == (other.width, other.height, other.distortion_model)
+        and one.d == other.d
+        and all((getattr(one, name) == getattr(other, name)).all() for name in ('k', 'r', 'p'))
+    )

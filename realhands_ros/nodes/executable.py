@@ -1,0 +1,88 @@
+"""
+Run one node, or several in one process, until SIGINT or SIGTERM.
+
+    python -m realhands_ros.nodes.executable keypoint_node handnet_node --ros-args ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Sequence
+
+import cv2
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from threadpoolctl import threadpool_limits
+
+from realhands_ros.errors import ConfigError, RealhandsError
+from realhands_ros.graph import GRAPH
+from realhands_ros.nodes.stage_node import StageNode
+from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
+
+# How soon a signal is noticed.
+_POLL_S = 0.2
+
+
+def main(names: Sequence[str] | None = None) -> int:
+    """Run the nodes named, or those of the command line; return the exit code."""
+    names = list(sys.argv[1:] if names is None else names)
+    if '--ros-args' in names:
+        names = names[: names.index('--ros-args')]
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        with stop_on_signals() as stop:
+            return _run(names, stop)
+    except RealhandsError as error:
+        print(f'{" ".join(names)}: {error}', file=sys.stderr)
+        return 1
+    finally:
+        rclpy.try_shutdown()
+
+
+def create_node(name: str) -> StageNode:
+    """Create a node of the graph by its name; ConfigError when there is none."""
+    factories = {spec.name: spec.factory for spec in GRAPH}
+    if name not in factories:
+        message = f'there is no node {name!r}; use {", ".join(factories)}'
+        raise ConfigError(message)
+    module, _, kind = factories[name].partition(':')
+    return getattr(importlib.import_module(module), kind)()
+
+
+def start(node: StageNode) -> None:
+    """Configure and activate a node, unless its parameters leave that to a manager."""
+    if not node.values['autostart']:
+        return
+    for transition in (node.trigger_configure, node.trigger_activate):
+        if transition() != TransitionCallbackReturn.SUCCESS:
+            message = f'{node.get_name()} cannot start: the reason is above'
+            raise ConfigError(message)
+
+
+def _run(names: Sequence[str], stop: threading.Event) -> int:
+    executor = SingleThreadedExecutor()
+    nodes: list[StageNode] = []
+    try:
+        for name in names:
+            nodes.append(create_node(name))
+            start(nodes[-1])
+            executor.add_node(nodes[-1])
+        # Stages are small: threads of their libraries cost the other nodes more than they gain.
+        cv2.setNumThreads(1)
+        threadpool_limits(1)
+        while not stop.is_set() and not is_orphan():
+            executor.spin_once(timeout_sec=_POLL_S)
+    finally:
+        for node in nodes:
+            node.end()
+            node.destroy_node()
+        executor.shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

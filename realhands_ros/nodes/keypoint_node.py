@@ -1,0 +1,116 @@
+"""The keypoint node: images of one or two cameras in, observations of hands out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from realhands.msg import HandMeshArray, HandObservationArray
+from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.keypoints.stage import KeypointStage
+from realhands_ros.nodes.camera_feed import CameraFeed
+from realhands_ros.nodes.image_decoding import decode_image
+from realhands_ros.nodes.mesh_conversion import mesh_from_msg
+from realhands_ros.nodes.observation_conversion import observation_to_msg
+from realhands_ros.nodes.pairing import Pairer
+from realhands_ros.nodes.parameter_tables import KEYPOINT_PARAMETERS
+from realhands_ros.nodes.quality_of_service import images
+from realhands_ros.nodes.stage_configs import keypoint_config
+from realhands_ros.nodes.stage_node import StageNode
+from realhands_ros.nodes.stamps import nanoseconds
+
+
+class KeypointNode(StageNode):
+    """Publishes ``hands/observations`` of every pair of images."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('keypoint_node', KEYPOINT_PARAMETERS, **options)
+        self._feed = CameraFeed(self)
+        self._pairer: Pairer[Image] = Pairer(slop_ns=round(1e9 * self.values['sync_slop']))
+        self._stage: KeypointStage | None = None
+
+    def load(self) -> None:
+        """Load the detector's models."""
+        self._stage = KeypointStage(keypoint_config(self.values))
+        self._observations = self.add_output(HandObservationArray, 'hands/observations')
+
+    def listen(self) -> None:
+        """Subscribe to the cameras, and to the meshes of earlier frames."""
+        qos = images(self.values['image_reliability'])
+        self._pairer.clear()
+        self._feed.listen()
+        for eye in self._feed.eyes:
+            self.add_input(Image, f'{eye}/image', partial(self._on_image, eye), qos)
+        if self.values['use_meshes']:
+            self.add_input(HandMeshArray, 'hands/mesh', self._on_meshes)
+
+    def process(self, item: tuple[Image, ...]) -> tuple[Header, int]:
+        """Find the hands in the images of one instant."""
+        header = item[0].header
+        cameras, lenses = self._feed.decode()
+        frame = StereoFrame(
+            nanoseconds(header.stamp),
+            header.frame_id,
+            tuple(decode_image(image) for image in item),
+            cameras,
+            lenses,
+        )
+        hands = self._stage(frame)
+        self._publish(header, [observation_to_msg(hand, header) for hand in hands])
+        self._report_problems()
+        return header, len(hands)
+
+    def give_up(self, item: tuple[Image, ...]) -> None:
+        """Say that the node lives but saw nothing in these images."""
+        self._publish(item[0].header, [])
+
+    def unload(self) -> None:
+        """Close the detectors."""
+        stage, self._stage = self._stage, None
+        if stage is not None:
+            stage.close()
+
+    def facts(self) -> dict[str, str]:
+        """Tell of the calibration and of images that found no partner."""
+        facts = {'calibration': self._feed.calibration}
+        if self.values['stereo']:
+            for eye, count in self._pairer.unpaired.items():
+                facts[f'{eye} images without a partner since the start'] = str(count)
+        return facts
+
+    def _publish(self, header: Header, hands: list[Any]) -> None:
+        self._observations.publish(HandObservationArray(header=header, hands=hands))
+
+    def _on_image(self, eye: str, image: Image) -> None:
+        if not self.values['stereo']:
+            self.accept((image,))
+            return
+        before = sum(self._pairer.unpaired.values())
+        pair = self._pairer.add(eye, nanoseconds(image.header.stamp), image)
+        if sum(self._pairer.unpaired.values()) > before:
+            self.complain(
+                'images without a partner of the same stamp: does the other camera publish? '
+                'For a rig whose stamps differ set sync_slop'
+            )
+        if pair is not None:
+            self.accept(pair)
+
+    def _on_meshes(self, message: HandMeshArray) -> None:
+        if message.hands and self._stage is not None:
+            meshes = [mesh_from_msg(hand) for hand in message.hands]
+            self._stage.remember(meshes, nanoseconds(message.header.stamp))
+
+    def _report_problems(self) -> None:
+        report = self._stage.report
+        if report.views_swapped:
+            self.complain(
+                'the views fit together only with left and right exchanged (negative disparity): '
+                'check the remappings of left/image and right/image'
+            )
+        for view in report.blank_views:
+            self.complain(
+                f'the {self._feed.eyes[view]} image shows nothing: is the camera covered or dead?'
+            )

@@ -1,0 +1,208 @@
+"""The parameters of the four nodes. config/stereo.yaml is generated from these tables."""
+
+from __future__ import annotations
+
+from realhands_ros.nodes.parameters import Parameter
+
+_MODEL_FOLDER = Parameter(
+    'model_folder', '', 'Folder of a hand model in MANO layout; empty for the open hand.'
+)
+
+_EVERY_NODE = (
+    Parameter(
+        'autostart',
+        True,
+        'Configure and activate at the start; false leaves that to a lifecycle manager.',
+    ),
+    Parameter(
+        'diagnostics_period',
+        1.0,
+        'How often /diagnostics is published, and the same complaint is logged again at most.',
+        unit='s',
+        low=0.1,
+        high=60.0,
+    ),
+)
+
+_CAMERAS = (
+    Parameter('stereo', True, 'Two cameras; false for the left one alone.'),
+    Parameter(
+        'rectified',
+        True,
+        'Images are rectified: P of camera_info counts. False: raw ones, K, D, R and P count.',
+    ),
+)
+
+KEYPOINT_PARAMETERS = (
+    *_EVERY_NODE,
+    *_CAMERAS,
+    Parameter(
+        'image_reliability',
+        'reliable',
+        'Quality of service of the image subscriptions; a ZED offers reliable.',
+        choices=('reliable', 'best_effort'),
+    ),
+    Parameter(
+        'sync_slop',
+        0.0,
+        'How far the stamps of left and right may differ; 0 pairs exactly equal ones.',
+        unit='s',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter('max_hands', 2, 'How many hands are looked for.', low=1, high=8),
+    Parameter(
+        'detection_confidence', 0.5, 'From which score on a new hand is believed.', low=0, high=1
+    ),
+    Parameter(
+        'tracking_confidence', 0.5, 'From which score on a known hand is kept.', low=0, high=1
+    ),
+    Parameter(
+        'model_complexity', 1, "MediaPipe's lite models (0) or the full ones (1).", low=0, high=1
+    ),
+    Parameter(
+        'task_file',
+        '',
+        "A hand_landmarker.task of MediaPipe's Tasks API; empty for the models in its wheel.",
+    ),
+    Parameter(
+        'keep_lost', 2.0, 'How long a lost hand keeps its identity.', unit='s', low=0, high=10
+    ),
+    Parameter('crop_size', 128, 'Side of a crop.', unit='pixels', low=16, high=1024),
+    Parameter(
+        'crop_margin',
+        1.5,
+        "Side of a crop relative to the keypoints' box; what the network's weights expect.",
+        low=1.0,
+        high=4.0,
+    ),
+    Parameter(
+        'filter',
+        'none',
+        'Smoothing of the keypoints; one_euro adds a little lag.',
+        choices=('none', 'one_euro'),
+    ),
+    Parameter(
+        'filter_cutoff',
+        3.0,
+        'Lowest cutoff of the One-Euro filter.',
+        unit='Hz',
+        low=0.01,
+        high=1000,
+    ),
+    Parameter('filter_beta', 1.5, 'How the cutoff rises with speed.', low=0, high=1000),
+    Parameter('parallel_views', True, 'Look at both images at the same time, in two threads.'),
+    Parameter('use_meshes', True, 'Let the meshes of earlier frames say where a lost hand is.'),
+    Parameter(
+        'overlay_rate',
+        10.0,
+        'Most pictures a second on hands/overlay, while somebody subscribes to it.',
+        unit='Hz',
+        low=0.1,
+        high=60,
+    ),
+)
+
+HANDNET_PARAMETERS = (
+    *_EVERY_NODE,
+    *_CAMERAS,
+    _MODEL_FOLDER,
+    Parameter('weights', '', 'A safetensors file of weights; empty for the shipped ones.'),
+    Parameter(
+        'pose_blend',
+        'rotation',
+        "How the poses of two views become one: the paper's linear blend, or a mean rotation.",
+        choices=('linear', 'rotation'),
+    ),
+    Parameter(
+        'placement',
+        'keypoints',
+        "Where the hand is: by the keypoints, or by the network's camera (the paper's eq. 7).",
+        choices=('camera', 'keypoints'),
+    ),
+    Parameter(
+        'backend',
+        'auto',
+        'What runs the network; auto takes openvino on a CPU where it is installed.',
+        choices=('auto', 'torch', 'compile', 'openvino'),
+    ),
+    Parameter('device', 'cpu', 'Device of torch, for example cpu or cuda.'),
+    Parameter('threads', 1, "Threads of the network's backend; 0 for all cores.", low=0, high=256),
+)
+
+REFINEMENT_PARAMETERS = (
+    *_EVERY_NODE,
+    *_CAMERAS,
+    _MODEL_FOLDER,
+    Parameter(
+        'optimiser',
+        'levenberg_marquardt',
+        "How the mesh is pulled onto the silhouettes; gradient_descent is the paper's way.",
+        choices=('levenberg_marquardt', 'gradient_descent'),
+    ),
+    Parameter(
+        'budget',
+        0.015,
+        'Time that the optimiser may take for one hand; 0 for no limit.',
+        unit='s',
+        low=0.0,
+        high=10.0,
+    ),
+    Parameter(
+        'use_last', True, "Hold the mesh to the same hand's mesh of the last frame (steadier)."
+    ),
+    Parameter(
+        'publish_images',
+        False,
+        'Put crops and silhouettes into hands/mesh as well; they are in hands/mesh_regressed.',
+    ),
+    Parameter(
+        'publish_tf', True, 'Publish the wrists as transforms: on /tf where tf2_msgs is installed.'
+    ),
+    Parameter('publish_rwr', False, 'Publish rwr/mano and rwr/wrist for srl-ethz/rwr_system.'),
+    Parameter(
+        'publish_dex_retargeting',
+        False,
+        'Publish 21 points in the operator frame of dex-retargeting.',
+    ),
+    Parameter('publish_openxr', False, 'Publish the 25 joints of OpenXR as a PoseArray.'),
+    Parameter('publish_joint_states', False, 'Publish the joint angles of the URDF hand.'),
+)
+
+TEXTURE_PARAMETERS = (
+    *_EVERY_NODE,
+    *_CAMERAS,
+    _MODEL_FOLDER,
+    Parameter('atlas_size', 512, 'Side of the texture atlas.', unit='texels', low=64, high=4096),
+    Parameter(
+        'smoothing',
+        'confidence',
+        "How frames are averaged: by confidence, or the paper's exponential smoothing.",
+        choices=('confidence', 'exponential'),
+    ),
+    Parameter(
+        'update_rate',
+        10.0,
+        'Most frames a second that are projected.',
+        unit='Hz',
+        low=0.1,
+        high=120,
+    ),
+    Parameter('texture_rate', 1.0, 'Most atlases a second.', unit='Hz', low=0.01, high=30),
+    Parameter('texture_format', 'jpeg', 'Compression of the atlas.', choices=('jpeg', 'png')),
+    Parameter(
+        'marker_rate',
+        10.0,
+        'Most markers a second for RViz, while somebody subscribes to hands/markers.',
+        unit='Hz',
+        low=0.1,
+        high=30,
+    ),
+)
+
+PARAMETER_TABLES = {
+    'keypoint_node': KEYPOINT_PARAMETERS,
+    'handnet_node': HANDNET_PARAMETERS,
+    'refinement_node': REFINEMENT_PARAMETERS,
+    'texture_node': TEXTURE_PARAMETERS,
+}

@@ -1,0 +1,86 @@
+"""The refinement node: regressed meshes in, refined ones out, and what robots make of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from std_msgs.msg import Header
+
+from realhands.msg import HandMeshArray
+from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.nodes.camera_feed import CameraFeed
+from realhands_ros.nodes.mesh_conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.nodes.parameter_tables import REFINEMENT_PARAMETERS
+from realhands_ros.nodes.stage_configs import optional_path, refinement_config
+from realhands_ros.nodes.stage_node import StageNode
+from realhands_ros.nodes.stamps import nanoseconds
+from realhands_ros.refinement.stage import RefinementStage
+
+# A hand that was last seen longer ago than this has moved on.
+_LAST_IS_OLD_NS = 200_000_000
+
+
+class RefinementNode(StageNode):
+    """Publishes ``hands/mesh`` of every frame."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('refinement_node', REFINEMENT_PARAMETERS, **options)
+        self._feed = CameraFeed(self)
+        self._stage: RefinementStage | None = None
+        self._last: dict[str, HandMesh] = {}
+        self._last_ns = 0
+
+    def load(self) -> None:
+        """Load the hand model."""
+        folder = optional_path(self.values['model_folder']) or default_model_folder()
+        data = load_hand_model_data(folder, 'right')
+        self._stage = RefinementStage(data, refinement_config(self.values))
+        self._meshes = self.add_output(HandMeshArray, 'hands/mesh')
+
+    def listen(self) -> None:
+        """Subscribe to the regressed meshes."""
+        self._feed.listen()
+        self.add_input(HandMeshArray, 'hands/mesh_regressed', self.accept)
+
+    def process(self, item: HandMeshArray) -> tuple[Header, int]:
+        """Refine the hands of one frame."""
+        regressed = [mesh_from_msg(hand) for hand in item.hands]
+        last = self._last_meshes(nanoseconds(item.header.stamp))
+        meshes = [self._refine(mesh, last.get(mesh.id)) for mesh in regressed]
+        self._last = {mesh.id: mesh for mesh in meshes}
+        self._publish(item.header, [mesh_to_msg(mesh, item.header) for mesh in meshes])
+        return item.header, len(meshes)
+
+    def give_up(self, item: HandMeshArray) -> None:
+        """Say that the node lives but could not use these meshes."""
+        self._publish(item.header, [])
+
+    def unload(self) -> None:
+        """Free the stage and forget the hands."""
+        self._stage, self._last = None, {}
+
+    def facts(self) -> dict[str, str]:
+        """Tell of the calibration."""
+        return {'calibration': self._feed.calibration}
+
+    def _refine(self, mesh: HandMesh, last: HandMesh | None) -> HandMesh:
+        refined = self._stage(mesh, self._feed.cameras, last)
+        return refined if self.values['publish_images'] else without_images(refined)
+
+    def _last_meshes(self, stamp_ns: int) -> dict[str, HandMesh]:
+        """Return the meshes of the last frame, none if it was long ago or time went back."""
+        passed_ns = stamp_ns - self._last_ns
+        self._last_ns = stamp_ns
+        is_recent = 0 <= passed_ns <= _LAST_IS_OLD_NS
+        return self._last if self.values['use_last'] and is_recent else {}
+
+    def _publish(self, header: Header, hands: list[Any]) -> None:
+        self._meshes.publish(HandMeshArray(header=header, hands=hands))
+
+
+def without_images(mesh: HandMesh) -> HandMesh:
+    """Return a mesh whose views have no crops and silhouettes."""
+    views = tuple(replace(view, crop=None, silhouette=None) for view in mesh.views)
+    return replace(mesh, views=views)

@@ -1,0 +1,216 @@
+"""What the four nodes have in common: life cycle, newest-first work, diagnostics."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, Publisher, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from realhands_ros.errors import RealhandsError
+from realhands_ros.nodes.diagnostics import diagnostics_message, diagnostics_publisher
+from realhands_ros.nodes.health import Health
+from realhands_ros.nodes.newest_first import Worker
+from realhands_ros.nodes.parameter_declaration import declare_parameters
+from realhands_ros.nodes.parameters import ParameterTable, Value
+from realhands_ros.nodes.quality_of_service import RESULTS
+
+# Stamps that are further from the node's clock than this are of another time (a bag that is
+# replayed without /clock): an age makes no sense then.
+_LARGEST_AGE_MS = 60e3
+
+
+class StageNode(LifecycleNode, ABC):
+    """
+    A lifecycle node around one stage: subscribe, convert, call the stage, convert, publish.
+
+    Callbacks hand what came in to ``accept``; one worker thread calls ``process`` with the newest
+    item, and what comes in while it is busy displaces what waits. Whatever ``process`` or a
+    callback raises is counted, said once in a period, and survived.
+    """
+
+    def __init__(self, name: str, table: ParameterTable, **options: Any) -> None:
+        """
+        Declare the parameters of ``table``; ``options`` are those of rclpy's Node.
+
+        Raises ConfigError for a parameter that cannot be.
+        """
+        super().__init__(name, **options)
+        self.values: dict[str, Value] = declare_parameters(self, table)
+        period_s = float(self.values['diagnostics_period'])
+        self.health = Health(period_s)
+        self._state = 'unconfigured'
+        self._worker: Worker[Any] | None = None
+        self._inputs: list[Any] = []
+        self._outputs: list[Publisher] = []
+        self._diagnostics = diagnostics_publisher(self)
+        self.create_timer(period_s, self._publish_diagnostics)
+
+    @abstractmethod
+    def load(self) -> None:
+        """Build the stage and its outputs; may raise RealhandsError."""
+
+    @abstractmethod
+    def listen(self) -> None:
+        """Create the inputs."""
+
+    @abstractmethod
+    def process(self, item: Any) -> tuple[Header, int]:
+        """Work on one item and publish the result; return its header and number of hands."""
+
+    def give_up(self, item: Any) -> None:
+        """Publish what says that an item could not be used; by default nothing."""
+
+    def unload(self) -> None:
+        """Free what ``load`` built."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what this node has to say in /diagnostics besides what all nodes say."""
+        return {}
+
+    def add_output(self, kind: type, topic: str, qos: QoSProfile = RESULTS) -> Publisher:
+        """Create a publisher that is silent while the node is not active."""
+        publisher = self.create_lifecycle_publisher(kind, topic, qos)
+        self._outputs.append(publisher)
+        return publisher
+
+    def add_input(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile = RESULTS
+    ) -> None:
+        """Subscribe while the node is active; what ``callback`` raises is survived."""
+
+        @wraps(callback)
+        def guarded(message: Any) -> None:
+            try:
+                callback(message)
+            except Exception as error:  # noqa: BLE001 a node never dies of its input
+                self.complain(error)
+
+        self._inputs.append(self.create_subscription(kind, topic, guarded, qos))
+
+    def accept(self, item: Any) -> None:
+        """Hand an item to the worker; an older one that still waits is dropped and counted."""
+        self.health.received()
+        if self._worker is not None and self._worker.offer(item):
+            self.health.dropped()
+
+    def complain(self, problem: Exception | str) -> None:
+        """Count a problem and log it, once in a period; a bug with its traceback."""
+        text = ' '.join(str(problem).split()) or type(problem).__name__
+        is_bug = isinstance(problem, Exception) and not isinstance(problem, RealhandsError)
+        if not self.health.problem(text):
+            return
+        if is_bug:
+            self.get_logger().error(''.join(traceback.format_exception(problem)))
+        else:
+            self.get_logger().warning(text)
+
+    def end(self) -> None:
+        """End the work and free everything, in whatever state the node is."""
+        self._free()
+        self._state = 'finalized'
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the models; FAILURE, with the reason in the log, when that is impossible."""
+        return self._transition('inactive', self.load, undo=self._drop_outputs)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to work."""
+
+        def begin() -> None:
+            super(StageNode, self).on_activate(state)
+            self._worker = Worker(self.get_name(), self._work)
+            self.listen()
+
+        return self._transition('active', begin, undo=self._end_work)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Finish the frame in work and be silent."""
+
+        def end() -> None:
+            self._end_work()
+            super(StageNode, self).on_deactivate(state)
+
+        return self._transition('inactive', end)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models."""
+        return self._transition('unconfigured', self._free)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the work and free the models."""
+        return self._transition('finalized', self._free)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin anew from unconfigured."""
+        return self._transition('unconfigured', self._free)
+
+    def _transition(
+        self, target: str, change: Callable[[], None], undo: Callable[[], None] | None = None
+    ) -> TransitionCallbackReturn:
+        # An exception that leaves a transition ends in a state that no manager recovers from.
+        try:
+            change()
+        except RealhandsError as error:
+            self.get_logger().error(f'cannot become {target}: {error}')
+        except Exception:  # noqa: BLE001
+            self.get_logger().error(f'cannot become {target}:\n{traceback.format_exc()}')
+        else:
+            self._state = target
+            return TransitionCallbackReturn.SUCCESS
+        if undo is None:
+            return TransitionCallbackReturn.ERROR
+        undo()
+        return TransitionCallbackReturn.FAILURE
+
+    def _end_work(self) -> None:
+        inputs, self._inputs = self._inputs, []
+        for subscription in inputs:
+            self.destroy_subscription(subscription)
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _drop_outputs(self) -> None:
+        outputs, self._outputs = self._outputs, []
+        for publisher in outputs:
+            self.destroy_lifecycle_publisher(publisher)
+
+    def _free(self) -> None:
+        self._end_work()
+        self._drop_outputs()
+        self.unload()
+
+    def _work(self, item: Any) -> None:
+        start = time.perf_counter()
+        try:
+            header, hands = self.process(item)
+        except Exception as error:  # noqa: BLE001 a node never dies of its input
+            self.complain(error)
+            self.give_up(item)
+            return
+        stage_ms = 1e3 * (time.perf_counter() - start)
+        self.health.published(hands, stage_ms, self._age_ms(header))
+
+    def _age_ms(self, header: Header) -> float:
+        stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
+        age_ms = (self.get_clock().now() - stamp).nanoseconds * 1e-6
+        return age_ms if abs(age_ms) < _LARGEST_AGE_MS else float('nan')
+
+    def _publish_diagnostics(self) -> None:
+        self._diagnostics.publish(
+            diagnostics_message(
+                self.get_fully_qualified_name(),
+                self.get_clock().now().to_msg(),
+                self._state,
+                self.health.report(),
+                self.facts(),
+            )
+        )
