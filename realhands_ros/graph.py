@@ -109,11 +109,16 @@ class Wiring:
         return {name: self._command((name,)) for name in self.nodes}
 
     def awaited(self) -> list[str]:
-        """Return topics that all have a subscriber once all nodes work."""
-        inputs = {spec.inputs[0] for spec in GRAPH if spec.name in self.nodes}
-        prefix = f'/{self.namespace.strip("/")}/' if self.namespace else '/'
-        outer = (self.remappings.get(topic, topic) for topic in sorted(inputs))
-        return [topic if topic.startswith('/') else prefix + topic for topic in outer]
+        """Return 'topic=node' of the input that each node listens to once it works."""
+        specs = [spec for spec in GRAPH if spec.name in self.nodes]
+        return [f'{self.resolved(spec.inputs[0])}={spec.name}' for spec in specs]
+
+    def resolved(self, topic: str) -> str:
+        """Return the absolute name of a topic of the graph."""
+        outer = self.remappings.get(topic, topic)
+        if outer.startswith('/'):
+            return outer
+        return '/'.join(('', *filter(None, (self.namespace.strip('/'), outer))))
 
     def _command(self, names: Sequence[str]) -> list[str]:
         command = [sys.executable, '-m', 'realhands_ros.nodes.executable', *names, '--ros-args']

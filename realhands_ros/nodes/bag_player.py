@@ -36,7 +36,7 @@ from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 _CLOCK_PERIOD_S = 0.01
 # Messages read ahead, so that reading and unpacking do not show in the timing.
 _READ_AHEAD = 40
-_MATCH_TIMEOUT_S = 60.0
+_MATCH_TIMEOUT_S = 120.0
 
 
 class BagPlayer(Node):
@@ -67,12 +67,21 @@ class BagPlayer(Node):
             }
         self._clock = self.create_publisher(Clock, '/clock', 1) if clock else None
 
-    def wait_for_subscribers(self, topics: list[str], stop: threading.Event) -> bool:
-        """Wait until each topic is subscribed to; return whether that came true."""
+    def wait_for_nodes(self, inputs: list[str], stop: threading.Event) -> bool:
+        """
+        Wait until nodes listen; return whether that came true within two minutes.
+
+        ``inputs`` name topics and nodes, '/hands/mesh=texture_node'.
+        """
         deadline = time.monotonic() + _MATCH_TIMEOUT_S
-        while any(self.count_subscribers(topic) == 0 for topic in topics):
-            if stop.wait(0.05) or time.monotonic() > deadline:
+        waiting = {tuple(entry.split('=')) for entry in inputs}
+        while waiting:
+            if stop.wait(0.05):
                 return False
+            if time.monotonic() > deadline:
+                self.get_logger().warning(f'nobody listens to {sorted(waiting)}: playing anyway')
+                return True
+            waiting = {(topic, node) for topic, node in waiting if not self._listens(topic, node)}
         return True
 
     def play(self, stop: threading.Event) -> None:
@@ -101,6 +110,9 @@ class BagPlayer(Node):
             if stop.wait(pause):
                 return False
         return not stop.is_set()
+
+    def _listens(self, topic: str, node: str) -> bool:
+        return any(info.node_name == node for info in self.get_subscriptions_info_by_topic(topic))
 
     def _tell_time(self, now_ns: int) -> None:
         seconds, nanoseconds = divmod(now_ns, 1_000_000_000)
@@ -190,7 +202,7 @@ def main() -> int:
     parser.add_argument('--loop', action='store_true', help='start anew at the end')
     parser.add_argument('--clock', action='store_true', help="publish the bag's time on /clock")
     parser.add_argument(
-        '--wait-for', nargs='*', default=[], help='topics that must be subscribed to at first'
+        '--wait-for', nargs='*', default=[], metavar='TOPIC=NODE', help='who must listen at first'
     )
     parser.add_argument('--timing', type=Path, help='write what was published when, as JSON')
     args = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
@@ -208,7 +220,7 @@ def main() -> int:
 
 def _play(args: argparse.Namespace, stop: threading.Event) -> None:
     player = BagPlayer(args.bag, rate=args.rate, clock=args.clock)
-    if player.wait_for_subscribers(args.wait_for, stop):
+    if player.wait_for_nodes(args.wait_for, stop):
         player.play(stop)
         while args.loop and not stop.is_set() and not is_orphan():
             player.play(stop)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import threading
 from collections.abc import Sequence
 
 import cv2
@@ -34,8 +33,9 @@ def main(names: Sequence[str] | None = None) -> int:
         names = names[: names.index('--ros-args')]
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        with stop_on_signals() as stop:
-            return _run(names, stop)
+        return _run(names)
+    except KeyboardInterrupt:
+        return 0
     except RealhandsError as error:
         print(f'{" ".join(names)}: {error}', file=sys.stderr)
         return 1
@@ -63,7 +63,7 @@ def start(node: StageNode) -> None:
             raise ConfigError(message)
 
 
-def _run(names: Sequence[str], stop: threading.Event) -> int:
+def _run(names: Sequence[str]) -> int:
     executor = SingleThreadedExecutor()
     nodes: list[StageNode] = []
     try:
@@ -74,8 +74,10 @@ def _run(names: Sequence[str], stop: threading.Event) -> int:
         # Stages are small: threads of their libraries cost the other nodes more than they gain.
         cv2.setNumThreads(1)
         threadpool_limits(1)
-        while not stop.is_set() and not is_orphan():
-            executor.spin_once(timeout_sec=_POLL_S)
+        # Until here a signal interrupts the loading of models; from here on it ends in order.
+        with stop_on_signals() as stop:
+            while not stop.is_set() and not is_orphan():
+                executor.spin_once(timeout_sec=_POLL_S)
     finally:
         for node in nodes:
             node.end()
