@@ -19,11 +19,13 @@ def lay_on_keypoints(
     Return ``form`` (21, 3), moved to where ``camera`` sees it at ``keypoints_px`` (21, 2).
 
     The form is in metres in the axes of the rig, at any place; so is the result, at its place.
-    Linear least squares in the translation. None when the keypoints make no sense of it: the hand
-    would be behind the camera.
+    Linear least squares in the translation. None when the keypoints make no sense of it: not
+    finite, or the hand would be behind the camera.
     """
     axes = np.asarray(form, dtype=np.float64) @ camera.rotation.T
     pixels = np.asarray(keypoints_px, dtype=np.float64)
+    if not (np.isfinite(axes).all() and np.isfinite(pixels).all()):
+        return None
     inverse = np.linalg.inv(camera.intrinsics)
     rays = (np.column_stack([pixels, np.ones(len(pixels))]) @ inverse.T)[:, :2]
     # (form + T)_xy = ray (form + T)_z for each keypoint.
@@ -33,7 +35,7 @@ def lay_on_keypoints(
     target = rays * axes[:, 2:] - axes[:, :2]
     move, *_ = np.linalg.lstsq(matrix.reshape(-1, 3), target.reshape(-1), rcond=None)
     placed = axes + move
-    if not np.isfinite(placed).all() or placed[:, 2].min() < _NEAREST_M:
+    if placed[:, 2].min() < _NEAREST_M:
         return None
     points: FloatArray = (placed - camera.translation) @ camera.rotation
     return points

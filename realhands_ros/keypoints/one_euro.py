@@ -45,8 +45,8 @@ class OneEuroFilter:
     def __init__(self, config: OneEuroConfig) -> None:
         """Begin without a past."""
         self._config = config
-        self._value: FloatArray | None = None
-        self._velocity: FloatArray | None = None
+        self._raw: FloatArray | None = None
+        self._value = self._velocity = np.zeros(0)
         self._stamp_ns = 0
 
     def __call__(self, values: FloatArray, stamp_ns: int, unit: float = 1.0) -> FloatArray:
@@ -56,15 +56,16 @@ class OneEuroFilter:
         ``unit``: the length in which speed is counted. Values must be finite.
         """
         elapsed = 1e-9 * (stamp_ns - self._stamp_ns)
-        if self._value is None or self._velocity is None or elapsed <= 0.0:
+        if self._raw is None or elapsed <= 0.0:
             self._value, self._velocity = values.copy(), np.zeros_like(values)
         else:
-            velocity = (values - self._value) / elapsed
-            self._velocity += _share(_SPEED_CUTOFF_HZ, elapsed) * (velocity - self._velocity)
+            velocity = (values - self._raw) / elapsed
+            share = _share(_SPEED_CUTOFF_HZ, elapsed)
+            self._velocity = self._velocity + share * (velocity - self._velocity)
             speeds = np.linalg.norm(self._velocity, axis=1, keepdims=True) / unit
-            cutoff = self._config.cutoff_hz + self._config.beta * speeds
-            self._value = self._value + _share(cutoff, elapsed) * (values - self._value)
-        self._stamp_ns = stamp_ns
+            cutoffs = self._config.cutoff_hz + self._config.beta * speeds
+            self._value = self._value + _share(cutoffs, elapsed) * (values - self._value)
+        self._raw, self._stamp_ns = values.copy(), stamp_ns
         return self._value.copy()
 
 

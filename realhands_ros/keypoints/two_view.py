@@ -28,14 +28,16 @@ _LEAST_SCALE, _LARGEST_SCALE = 0.55, 1.8
 _MOST = 0.8
 _ITERATIONS = 3
 _NEAREST_M = 1e-3
+# Relative determinant of the normal equations for a thousandth of a pixel of disparity.
+_PARALLEL = 1e-12
 
 
 class Triangulation(NamedTuple):
     """
     Points from two views, in the rig's frame.
 
-    ``points`` (N, 3) metres, NaN where a keypoint is unknown in either view or lies behind a
-    camera; ``residuals_px`` (2, N): distance of each view's keypoint from the projected point;
+    ``points`` (N, 3) metres, NaN where a keypoint is unknown in either view, lies behind a camera,
+    or the rays are parallel; ``residuals_px`` (2, N): distance of each view's keypoint from the projected point;
     ``in_front`` (N,): whether it lies before both cameras.
     """
 
@@ -154,6 +156,9 @@ def triangulate(
             share = np.maximum(weight, 1e-3) / depth**2
             normal += np.einsum('nka,n,nkb->nab', matrix, share, matrix)
             target += np.einsum('nka,n,nk->na', matrix, share, offset)
+        # Parallel rays meet nowhere.
+        known &= np.linalg.det(normal) > _PARALLEL * np.einsum('naa->n', normal) ** 3
+        normal[~known] = np.eye(3)
         points = np.linalg.solve(normal, target[..., None])[..., 0]
         depths = [_safe_depth(camera.to_camera(points)[:, 2]) for camera in cameras]
     in_front = known & np.logical_and(*(c.to_camera(points)[:, 2] > 0 for c in cameras))
