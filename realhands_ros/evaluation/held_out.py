@@ -19,7 +19,11 @@ from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.topology import NUM_KEYPOINTS, Handedness
 from realhands_ros.synthesis.dataset_format import read_manifest
-from realhands_ros.training.detections import DetectedSource, write_detections
+from realhands_ros.training.detections import (
+    DetectedSource,
+    read_detections,
+    write_detections,
+)
 from realhands_ros.training.hand_source import HandSample, SyntheticSource, ViewSample
 from realhands_ros.training.run_data import DETECTIONS_NAME
 
@@ -126,14 +130,15 @@ class HeldOutHands:
             raise ConfigError(message)
         self._fills_image = read_manifest(folder).config.get('crop_size') is not None
         source = SyntheticSource(folder)
+        self._count = min(len(source), samples or len(source))
         detections = folder / DETECTIONS_NAME
-        if not detections.exists():
+        # A file for training may hold the detections of the first samples only.
+        if not detections.exists() or len(read_detections(detections)[0]) < self._count:
             write_detections(source, detections)
         self._source = DetectedSource(source, detections)
         self._models = {
             side: FastHandModel(data, dtype=np.float64) for side, data in models.items()
         }
-        self._count = min(len(source), samples or len(source))
 
     def __len__(self) -> int:
         """Return the number of hands."""

@@ -9,14 +9,11 @@ from typing import Any
 
 from realhands_ros.errors import CalibrationError, DatasetError, ImageError, RealhandsError
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import (
-    camera_from_info,
-    image_from_message,
-    stamp_ns,
-)
+from realhands_ros.evaluation.bags.conversion import image_from_message, stamp_ns
 from realhands_ros.evaluation.bags.topics import CameraTopics
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.nodes.camera_decoding import decode_cameras
 
 # Images of one grab are recorded close together; one that waits longer has lost its partner.
 _MOST_WAITING = 30
@@ -91,9 +88,8 @@ class FrameStream:
             self.skipped[f'images in the frame {frame_id!r} instead of {self._frame_id!r}'] += 1
             return None
         if self._cameras is None:
-            self._cameras = tuple(
-                camera_from_info(self._infos[eye]) for eye in range(len(self.topics.infos))
-            )
+            infos = [self._infos[eye] for eye in range(len(self.topics.infos))]
+            self._cameras, _ = decode_cameras(infos)
         try:
             images = tuple(image_from_message(messages[eye]) for eye in range(len(messages)))
             return StereoFrame(stamp, frame_id, images, self._cameras)
