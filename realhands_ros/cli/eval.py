@@ -8,6 +8,8 @@ import importlib
 # Module in realhands_ros.cli and its line in --help; as in cli/main.py.
 _ACTIONS = {
     'bag': 'replay a recording of a ZED and measure',
+    'images': 'reconstruct a folder of photographs and measure',
+    'freihand': 'evaluate on FreiHAND, write the file for its challenge',
     'compare': 'compare saved results hand by hand',
     'tables': "the paper's tables on a held-out synthetic dataset, for docs/results.md",
 }

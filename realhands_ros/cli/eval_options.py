@@ -26,7 +26,7 @@ PARTIAL_RESULT = 4
 _VARIANTS = {variant.name: variant for variant in refinement_variants()}
 
 
-def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
+def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bool = True) -> None:
     """Declare what runs."""
     group = parser.add_argument_group('pipeline')
     group.add_argument('--weights', type=Path, default=None, metavar='FILE', help='(the shipped)')
@@ -40,9 +40,10 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
         default='lm',
         help='(default: %(default)s)',
     )
-    group.add_argument(
-        '--ablation', action='store_true', help='measure every kind of refinement beside it'
-    )
+    if with_ablation:
+        group.add_argument(
+            '--ablation', action='store_true', help='measure every kind of refinement beside it'
+        )
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from realhands_ros.errors import DatasetError, RealhandsError
-from realhands_ros.evaluation import provenance
+from realhands_ros.evaluation.assembly import assemble
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.frames import FrameStream
 from realhands_ros.evaluation.bags.topics import find_camera, find_truth
@@ -69,52 +68,9 @@ def evaluate_bag(
             'truth': 'yes' if replay.evaluator.has_truth else 'none',
             'skipped': dict(stream.skipped),
         }
-        return result_of(
-            replay, about, stopped or damage, elapsed, skipped=sum(stream.skipped.values())
+        return assemble(
+            replay.outcome(), about, stopped or damage, elapsed, stream.skipped.total()
         )
-
-
-def result_of(
-    replay: Replay,
-    about: Mapping[str, Any],
-    partial: str | None,
-    elapsed_s: float,
-    *,
-    skipped: int,
-) -> EvaluationResult:
-    """Return what a replay has found out."""
-    found = replay.evaluator
-    unit = 'mm PA-MPVPE proper' if found.has_truth else 'of the hand off the mask'
-    counts = Counter({
-        'frames': found.frames,
-        'hands': len(found.shared),
-        'rejected': replay.rejected,
-        'skipped': skipped,
-    })  # fmt: skip
-    if found.has_truth:
-        counts.update(vars(found.tracking.counts))
-        counts['true_hands'] = found.true_hands
-    return EvaluationResult(
-        about={
-            **about,
-            'machine': provenance.machine(),
-            'versions': provenance.versions(),
-            'command': provenance.command(),
-        },
-        partial=partial,
-        stages=replay.titles,
-        hands=found.shared.arrays(),
-        scores={
-            **{stage: columns.arrays() for stage, columns in found.scores.items()},
-            'views': found.views.arrays(),
-        },
-        tracks={stage: tracks.scores() for stage, tracks in found.tracks.items()},
-        maps={stage: maps.arrays() for stage, maps in found.maps.items()},
-        counts=dict(counts),
-        timing=replay.timing.arrays(),
-        elapsed_s=elapsed_s,
-        pictures=found.showcase.pictures(unit),
-    )
 
 
 def _truth(stack: ExitStack, source: BagSource, image_topic: str) -> TruthStream | None:

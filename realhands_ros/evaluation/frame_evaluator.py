@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.all_metrics import ALL_METRICS
 from realhands_ros.evaluation.columns import Columns
 from realhands_ros.evaluation.error_maps import ErrorMaps
 from realhands_ros.evaluation.hand_scores import Scores, hand_scores
@@ -22,6 +22,7 @@ from realhands_ros.evaluation.observation_scores import (
 from realhands_ros.evaluation.reconstruction import Reconstruction
 from realhands_ros.evaluation.showcase import Showcase
 from realhands_ros.evaluation.track_scores import Tracks
+from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.topology import Handedness
@@ -32,6 +33,8 @@ FloatArray = NDArray[np.float64]
 # A hand is the true one whose keypoints are nearest in the left image, if they lie no farther off
 # than this share of its box; an error in depth does not make it another hand.
 _SAME_HAND = 0.5
+# What tells good frames from bad ones; the first that the first hand has.
+_RANKED_BY = ('pa_mpvpe_proper', 'pa_mpjpe_proper', 'keypoints_px', 'silhouette_iou')
 # A hand must be found when every view shows this share of its keypoints.
 _DUE_SHARE = 0.6
 
@@ -68,6 +71,7 @@ class FrameEvaluator:
         self.frames = 0
         self.true_hands = 0
         self.has_truth = False
+        self.ranked_by: str | None = None
         self.showcase = Showcase(faces)
         # Which way round a triangle is makes no difference to what it covers.
         self._faces = faces['right']
@@ -89,7 +93,8 @@ class FrameEvaluator:
         for row, mesh in enumerate(final):
             true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
             scores = self._add_hand(frame, {s: m[row] for s, m in meshes.items()}, true_hand)
-            errors += _error(scores, has_truth=truth is not None)
+            if truth is None or true_hand is not None:
+                errors += self._error(scores)
             self._note_shared(mesh, true_hand)
         self.showcase.offer(self.frames, frame, final, truth or (), errors)
         self.frames += 1
@@ -118,7 +123,8 @@ class FrameEvaluator:
         self.tracking.add(
             pairs,
             [TrackedHand(mesh.id, mesh.handedness, mesh.keypoints_cam[0]) for mesh in meshes],
-            [TrackedHand(h.id, h.hand.handedness, h.hand.keypoints[0]) for h in truth],
+            # The wrists were needed for the matching only.
+            [TrackedHand(hand.id, hand.handedness, (0.0, 0.0, 0.0)) for hand in truth],
             due,
         )
         return dict(pairs)
@@ -127,29 +133,31 @@ class FrameEvaluator:
         self, frame: StereoFrame, meshes: Mapping[str, HandMesh], truth: TrackedTruth | None
     ) -> Scores:
         """Score one hand at every stage; return the scores of the last."""
-        true_hand = None if truth is None else truth.hand
         scores: Scores = {}
         for stage in self.stages:
             mesh = meshes[stage]
             scores = fit_scores(mesh, frame.cameras, self._faces)
-            if true_hand is not None:
+            if truth is not None:
+                scores |= projection_scores(mesh, frame.cameras, truth, self._faces)
+            if truth is not None and truth.hand is not None:
                 found = Reconstruction.from_mesh(mesh)
-                scores |= hand_scores(found, true_hand)
-                scores |= projection_scores(mesh, frame.cameras, true_hand, self._faces)
-                self.maps[stage].add(found, true_hand)
+                scores |= hand_scores(found, truth.hand)
+                self.maps[stage].add(found, truth.hand)
             self.scores[stage].add(scores)
             track = self._track_numbers(mesh.id)
             self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)
         final = meshes[self.stages[-1]]
-        self.views.add(detection_scores(final, frame.cameras, true_hand, self._faces))
+        self.views.add(detection_scores(final, frame.cameras, truth, self._faces))
         return scores
 
-
-def _error(scores: Scores, *, has_truth: bool) -> list[float]:
-    """Return by how much a hand is wrong, nothing where that is not known."""
-    if has_truth:
-        return [scores['pa_mpvpe_proper']] if 'pa_mpvpe_proper' in scores else []
-    return [1.0 - scores['silhouette_iou']] if 'silhouette_iou' in scores else []
+    def _error(self, scores: Scores) -> list[float]:
+        """Return by how much a hand is wrong, nothing where that is not known."""
+        if self.ranked_by is None:
+            self.ranked_by = next((name for name in _RANKED_BY if name in scores), None)
+        if self.ranked_by not in scores:
+            return []
+        value = scores[self.ranked_by]
+        return [-value if ALL_METRICS[self.ranked_by].higher else value]
 
 
 def _distances(
@@ -159,10 +167,16 @@ def _distances(
     camera = frame.cameras[0]
     table = np.full((len(meshes), len(truth)), np.inf)
     for column, true_hand in enumerate(truth):
-        true_px = camera.project(true_hand.hand.keypoints)
-        box = max(float(np.ptp(true_px, axis=0).max()), 1.0)
+        true_px = true_hand.keypoints_px(0, camera)
+        marked = np.isfinite(true_px).all(axis=1)
+        if not marked.any():
+            continue
+        box = max(float(np.ptp(true_px[marked], axis=0).max()), 1.0)
         for row, mesh in enumerate(meshes):
-            pixels, known = _seen_keypoints(mesh, camera)
+            pixels, seen = _seen_keypoints(mesh, camera)
+            known = seen & marked
+            if not known.any():
+                continue
             offset = np.linalg.norm(pixels[known] - true_px[known], axis=1).mean()
             table[row, column] = offset / box
     return table

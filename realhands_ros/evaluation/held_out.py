@@ -11,34 +11,27 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation.reconstruction import TrueHand
+from realhands_ros.evaluation.still_observation import observe_views
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.crop import crop_affine, crop_image
+from realhands_ros.geometry.crop import crop_image
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.hand.hand_mesh import HandView
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import HandModelData
-from realhands_ros.hand.topology import NUM_KEYPOINTS, Handedness
+from realhands_ros.hand.topology import Handedness
+from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.synthesis.dataset_format import read_manifest
 from realhands_ros.training.detections import (
     DetectedSource,
     read_detections,
     write_detections,
 )
-from realhands_ros.training.hand_source import HandSample, SyntheticSource, ViewSample
+from realhands_ros.training.hand_source import HandSample, SyntheticSource
 from realhands_ros.training.run_data import DETECTIONS_NAME
 
 FloatArray = NDArray[np.float64]
 
 LEFT, RIGHT = 0, 1
 BOTH = (LEFT, RIGHT)
-
-
-@dataclass(frozen=True)
-class CropSettings:
-    """Side of a network's crops in pixels, and relative to the box of the keypoints."""
-
-    size: int
-    margin: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +57,7 @@ class HeldOutHand:
         return tuple(self.sample.views[eye].camera for eye in eyes)
 
     def observe(
-        self, eyes: Sequence[int], crop: CropSettings, *, with_keypoints: bool = True
+        self, eyes: Sequence[int], crop: CropConfig, *, with_keypoints: bool = True
     ) -> HandObservation:
         """
         Return what the keypoint stage would say of the hand, seen by some of its views.
@@ -73,12 +66,13 @@ class HeldOutHand:
         whole image for a crop where that is one around the hand. ``with_keypoints=False`` cuts
         the same crops and hides the keypoints.
         """
-        seen = [self._view(self.sample.views[eye], crop, with_keypoints) for eye in eyes]
-        return HandObservation(
-            id='',
-            handedness=self.truth.handedness,
-            views=tuple(view for view, _ in seen),
-            world_landmarks=tuple(world for _, world in seen),
+        views = [self.sample.views[eye] for eye in eyes]
+        return observe_views(
+            views,
+            self.truth.handedness,
+            crop,
+            fills_image=self.fills_image,
+            with_keypoints=with_keypoints,
         )
 
     def crop_mask(self, eye: int, affine: FloatArray, size: int) -> NDArray[np.bool_]:
@@ -87,27 +81,6 @@ class HeldOutHand:
         assert mask is not None
         full = np.ascontiguousarray(mask).astype(np.uint8) * np.uint8(255)
         return np.asarray(crop_image(full, affine, size) > 127)
-
-    def _view(
-        self, view: ViewSample, crop: CropSettings, with_keypoints: bool
-    ) -> tuple[HandView, FloatArray | None]:
-        detection = view.detection
-        keypoints = np.full((NUM_KEYPOINTS, 2), np.nan)
-        scores = np.zeros(NUM_KEYPOINTS)
-        world = None
-        if detection is not None and with_keypoints:
-            keypoints, scores = detection.keypoints_px, np.ones(NUM_KEYPOINTS)
-            world = detection.world
-        if detection is not None:
-            affine = crop_affine(
-                detection.keypoints_px, crop.size, crop.margin, view.camera.intrinsics
-            )
-        elif self.fills_image:
-            affine = _whole_image(view.camera, crop.size)
-        else:
-            return HandView(keypoints, scores), None
-        image = np.ascontiguousarray(view.image[..., ::-1])
-        return HandView(keypoints, scores, affine, crop_image(image, affine, crop.size)), world
 
 
 class HeldOutHands:
@@ -157,10 +130,3 @@ class HeldOutHands:
         return TrueHand(
             sample.handedness, sample.keypoints, posed.vertices + shift, sample.pose_aa[:3]
         )
-
-
-def _whole_image(camera: PinholeCamera, size: int) -> FloatArray:
-    """Return the affine (2, 3) of a crop that shows all of an image."""
-    scale = size / max(camera.width, camera.height)
-    middle = 0.5 * np.array([camera.width - 1, camera.height - 1])
-    return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * middle])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realhands_ros.evaluation.hand_scores import Metric, Scores
 from realhands_ros.evaluation.mask_scores import MASK_METRICS, mask_scores, projected_mask
 from realhands_ros.evaluation.metrics import mask_iou, point_errors
-from realhands_ros.evaluation.reconstruction import TrueHand
+from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.keypoints.two_view import epipolar_distances
@@ -70,7 +70,7 @@ def fit_scores(mesh: HandMesh, cameras: Sequence[PinholeCamera], faces: Faces) -
 
 
 def detection_scores(
-    mesh: HandMesh, cameras: Sequence[PinholeCamera], truth: TrueHand | None, faces: Faces
+    mesh: HandMesh, cameras: Sequence[PinholeCamera], truth: TrackedTruth | None, faces: Faces
 ) -> Scores:
     """Return the scores of a mesh's views, by the names of DETECTION_METRICS."""
     scores: Scores = {}
@@ -82,8 +82,8 @@ def detection_scores(
             scores['epipolar'] = float(epipolar_distances(cameras, *pixels).mean())
     if truth is not None:
         views = [
-            _true_detection_scores(view, camera, truth, faces)
-            for view, camera in zip(mesh.views, cameras, strict=False)
+            _true_detection_scores(number, view, camera, truth, faces)
+            for number, (view, camera) in enumerate(zip(mesh.views, cameras, strict=False))
         ]
         names = {name for view in views for name in view}
         for name in sorted(names):
@@ -92,22 +92,22 @@ def detection_scores(
 
 
 def projection_scores(
-    mesh: HandMesh, cameras: Sequence[PinholeCamera], truth: TrueHand, faces: Faces
+    mesh: HandMesh, cameras: Sequence[PinholeCamera], truth: TrackedTruth, faces: Faces
 ) -> Scores:
     """Return how a mesh projects compared with the true hand, by PROJECTION_METRICS."""
     errors, overlaps = [], []
-    for view, camera in zip(mesh.views, cameras, strict=False):
-        projected = camera.project(np.asarray(mesh.keypoints_cam, np.float64))
-        errors.append(float(point_errors(projected, camera.project(truth.keypoints)).mean()))
+    keypoints = np.asarray(mesh.keypoints_cam, np.float64)
+    vertices = np.asarray(mesh.vertices_cam, np.float64)
+    for number, (view, camera) in enumerate(zip(mesh.views, cameras, strict=False)):
+        true_px = truth.keypoints_px(number, camera)
+        marked = np.isfinite(true_px).all(axis=1)
+        if marked.any():
+            projected = camera.project(keypoints[marked])
+            errors.append(float(point_errors(projected, true_px[marked]).mean()))
+        true_mask = _true_mask(number, view, camera, truth, faces)
         crop = crop_camera(view, camera)
-        if crop is not None and truth.vertices is not None:
-            vertices = np.asarray(mesh.vertices_cam, np.float64)
-            overlaps.append(
-                mask_iou(
-                    projected_mask(vertices, faces, crop),
-                    projected_mask(truth.vertices, faces, crop),
-                )
-            )
+        if true_mask is not None and crop is not None:
+            overlaps.append(mask_iou(projected_mask(vertices, faces, crop), true_mask))
     scores: Scores = {}
     if errors:
         scores['keypoints_px'] = float(np.mean(errors))
@@ -131,17 +131,29 @@ def crop_camera(view: HandView, camera: PinholeCamera) -> PinholeCamera | None:
 
 
 def _true_detection_scores(
-    view: HandView, camera: PinholeCamera, truth: TrueHand, faces: Faces
+    number: int, view: HandView, camera: PinholeCamera, truth: TrackedTruth, faces: Faces
 ) -> Scores:
     scores: Scores = {}
-    known = known_keypoints(view)
-    true_px = camera.project(truth.keypoints)
+    true_px = truth.keypoints_px(number, camera)
+    marked = np.isfinite(true_px).all(axis=1)
+    known = known_keypoints(view) & marked
     if known.any():
         errors = point_errors(view.keypoints_px[known], true_px[known])
-        box = float(np.ptp(true_px, axis=0).max())
+        box = float(np.ptp(true_px[marked], axis=0).max())
         scores['detected'] = float(errors.mean())
         scores['pck_2d'] = float((errors <= PCK_2D_SHARE * box).mean())
-    crop = crop_camera(view, camera)
-    if crop is not None and view.silhouette is not None and truth.vertices is not None:
-        scores |= mask_scores(view.silhouette > 127, projected_mask(truth.vertices, faces, crop))
+    true_mask = _true_mask(number, view, camera, truth, faces)
+    if true_mask is not None and view.silhouette is not None:
+        scores |= mask_scores(view.silhouette > 127, true_mask)
     return scores
+
+
+def _true_mask(
+    number: int, view: HandView, camera: PinholeCamera, truth: TrackedTruth, faces: Faces
+) -> NDArray[np.bool_] | None:
+    """Return the true mask in a view's crop, None without a crop or a mask."""
+    image = view.silhouette if view.silhouette is not None else view.crop
+    if view.crop_affine is None or image is None:
+        return None
+    affine = np.asarray(view.crop_affine, np.float64)
+    return truth.crop_mask(number, camera, affine, (image.shape[0], image.shape[1]), faces)

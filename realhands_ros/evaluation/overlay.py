@@ -27,13 +27,13 @@ def draw_meshes(
     camera: PinholeCamera,
     meshes: Sequence[HandMesh],
     faces: Mapping[Handedness, NDArray[np.int64]],
-    true_keypoints: Sequence[NDArray[np.float64]] = (),
+    true_px: Sequence[NDArray[np.float64]] = (),
 ) -> Image:
     """
     Return a BGR picture of the meshes before their image; true skeletons in green.
 
-    ``image_bgr`` (H, W, 3); meshes and keypoints (21, 3) are in the rig's frame. The picture is at
-    most 640 pixels wide.
+    ``image_bgr`` (H, W, 3); the meshes are in the rig's frame; ``true_px`` (21, 2), NaN where
+    unknown. The picture is at most 640 pixels wide.
     """
     drawn = image_bgr.astype(np.float64)
     for mesh in meshes:
@@ -43,8 +43,8 @@ def draw_meshes(
         rows = shaded[fragments.mask][:, ::-1]
         drawn[fragments.mask] = _OPACITY * rows + (1 - _OPACITY) * drawn[fragments.mask]
     picture = drawn.astype(np.uint8)
-    for keypoints in true_keypoints:
-        _draw_skeleton(picture, camera.project(keypoints))
+    for pixels in true_px:
+        _draw_skeleton(picture, pixels)
     height, width = picture.shape[:2]
     if width > _WIDTH_PX:
         size = (_WIDTH_PX, round(height * _WIDTH_PX / width))
@@ -60,8 +60,9 @@ def as_jpeg(picture_bgr: Image) -> bytes:
 
 
 def _draw_skeleton(picture: Image, pixels: NDArray[np.float64]) -> None:
-    points = np.clip(np.round(pixels), -10_000, 10_000).astype(int)
+    known = np.isfinite(pixels).all(axis=1)
+    points = np.clip(np.round(np.nan_to_num(pixels)), -10_000, 10_000).astype(int)
     for child, parent in enumerate(KEYPOINT_PARENTS):
-        if parent >= 0:
+        if parent >= 0 and known[child] and known[parent]:
             start, end = (tuple(int(v) for v in points[k]) for k in (parent, child))
             cv2.line(picture, start, end, _TRUE_BGR, 1, cv2.LINE_AA)

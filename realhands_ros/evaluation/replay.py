@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.assembly import Outcome
 from realhands_ros.evaluation.columns import Columns
 from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
 from realhands_ros.evaluation.methods import RefinementVariant
+from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.topology import Handedness
@@ -82,6 +83,10 @@ class Replay:
             self.rejected += len(result.rejected)
             self.evaluator.add(seen.frame, self._meshes(result, seen.frame), seen.truth)
             yield result
+
+    def outcome(self) -> Outcome:
+        """Return what was found out so far."""
+        return Outcome(self.evaluator, self.titles, self.timing, self.rejected)
 
     def _titles(self) -> dict[str, str]:
         """Return the stages in the order of the table, the pipeline's own last."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.bags.truth import TrackedTruth
+from realhands_ros.evaluation.all_metrics import ALL_METRICS
 from realhands_ros.evaluation.overlay import as_jpeg, draw_meshes
 from realhands_ros.evaluation.result import Picture
+from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.frame import StereoFrame, to_bgr
@@ -45,20 +46,24 @@ class Showcase:
         is_worst = len(self._worst) < _KEPT or error > self._worst[0][0]
         if not (is_best or is_worst):
             return
-        true_keypoints = [hand.hand.keypoints for hand in truth]
-        image = to_bgr(frame.images[0])
-        jpeg = as_jpeg(draw_meshes(image, frame.cameras[0], meshes, self._faces, true_keypoints))
+        camera, image = frame.cameras[0], to_bgr(frame.images[0])
+        true_px = [hand.keypoints_px(0, camera) for hand in truth]
+        jpeg = as_jpeg(draw_meshes(image, camera, meshes, self._faces, true_px))
         if is_best:
             _keep(self._best, (-error, -number, jpeg))
         if is_worst:
             _keep(self._worst, (error, -number, jpeg))
 
-    def pictures(self, unit: str) -> tuple[Picture, ...]:
-        """Return the best frames, then the worst; ``unit`` is that of the errors."""
-        shown = []
-        for name, sign, entries in (('best', -1.0, self._best), ('worst', 1.0, self._worst)):
+    def pictures(self, metric: str | None) -> tuple[Picture, ...]:
+        """Return the best frames, then the worst; ``metric`` names what the errors are."""
+        shown: list[Picture] = []
+        if metric is None:
+            return ()
+        heading = ALL_METRICS[metric].heading
+        for name, entries in (('best', self._best), ('worst', self._worst)):
             for rank, (value, number, jpeg) in enumerate(sorted(entries, reverse=True), start=1):
-                caption = f'{name} {rank}: frame {-number}, {sign * value:.2f} {unit}'
+                figure = ALL_METRICS[metric].text(abs(value))
+                caption = f'{name} {rank}: frame {-number}, {heading} {figure}'
                 shown.append(Picture(f'{name}_{rank}.jpg', caption, jpeg))
         return tuple(shown)
 

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.conversion import stamp_ns
 from realhands_ros.evaluation.bags.topics import zed_frames
 from realhands_ros.evaluation.reconstruction import TrueHand
+from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 
 _SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedTruth:
-    """A true hand: its identity, and which keypoints each view sees, (V, 21) bool."""
-
-    id: str
-    hand: TrueHand
-    visible: NDArray[np.bool_]
-
-    @property
-    def visible_share(self) -> float:
-        """Return the share of keypoints seen in the view that sees the fewest; 1 if unknown."""
-        return float(self.visible.mean(axis=1).min()) if self.visible.size else 1.0
 
 
 class TruthStream:
@@ -84,4 +69,5 @@ def _hand(message: Any, topic: str) -> TrackedTruth:
         vertices if len(vertices) == NUM_VERTICES else None,
         np.asarray(message.pose, np.float64)[:3] if len(message.pose) else None,
     )
-    return TrackedTruth(message.id, hand, np.array(scores, dtype=bool))
+    visible = np.array(scores, dtype=bool)
+    return TrackedTruth(message.id, hand.handedness, hand, visible=visible)

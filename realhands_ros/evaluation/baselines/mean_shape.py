@@ -19,7 +19,7 @@ class MeanShape:
 
     def __init__(self, models: dict[Handedness, HandModelData]) -> None:
         """Pose both hands of a model."""
-        self._hands = {side: _mean_hand(data) for side, data in models.items()}
+        self._hands = {side: mean_hand(data) for side, data in models.items()}
 
     def __call__(
         self, observation: HandObservation, cameras: Sequence[PinholeCamera]
@@ -28,7 +28,8 @@ class MeanShape:
         return self._hands[observation.handedness]
 
 
-def _mean_hand(data: HandModelData) -> Reconstruction:
+def mean_hand(data: HandModelData) -> Reconstruction:
+    """Return the hand of mean shape and pose of a model."""
     pose = np.concatenate([np.zeros(3), data.hands_mean])
     posed = FastHandModel(data, dtype=np.float64).forward(pose, np.zeros(NUM_SHAPE))
     return Reconstruction(posed.keypoints, posed.vertices, knows=Knows.FORM)

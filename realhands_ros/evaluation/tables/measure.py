@@ -17,7 +17,6 @@ from realhands_ros.evaluation.hand_scores import Scores, hand_scores
 from realhands_ros.evaluation.held_out import (
     BOTH,
     RIGHT,
-    CropSettings,
     HeldOutHand,
     HeldOutHands,
 )
@@ -36,6 +35,7 @@ from realhands_ros.hand.model_file import (
 )
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig
+from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.refinement.stage import RefinementStage
 
 # The paper's monocular rows use the right image alone (section 4.4).
@@ -194,8 +194,8 @@ class _Measuring:
         self.result.book.add(key, None if found is None else hand_scores(found, hand.truth))
 
 
-def _crop(stage: HandNetStage) -> CropSettings:
-    return CropSettings(stage.input_size, stage.crop_margin)
+def _crop(stage: HandNetStage) -> CropConfig:
+    return CropConfig(stage.input_size, stage.crop_margin)
 
 
 def _regressed(

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.evaluation.held_out import BOTH, CropSettings, HeldOutHands
+from realhands_ros.evaluation.held_out import BOTH, HeldOutHands
 from realhands_ros.evaluation.tables.measure import measure
 from realhands_ros.evaluation.tables.page import Provenance, results_page
+from realhands_ros.keypoints.observer import CropConfig
 
 
 @pytest.fixture(scope='module')
@@ -20,7 +21,7 @@ def test_truth_and_crops_fit_together(held_out_folder, models):
     seen = [hand for hand in hands if all(hand.is_found)]
     assert seen
     for hand in seen:
-        observation = hand.observe(BOTH, CropSettings(96, 1.5))
+        observation = hand.observe(BOTH, CropConfig(96, 1.5))
         for eye, view in enumerate(observation.views):
             affine = np.asarray(view.crop_affine)
             mask = hand.crop_mask(eye, affine, 96)
