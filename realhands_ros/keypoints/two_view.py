@@ -37,8 +37,8 @@ class Triangulation(NamedTuple):
     Points from two views, in the rig's frame.
 
     ``points`` (N, 3) metres, NaN where a keypoint is unknown in either view, lies behind a camera,
-    or the rays are parallel; ``residuals_px`` (2, N): distance of each view's keypoint from the projected point;
-    ``in_front`` (N,): whether it lies before both cameras.
+    or the rays are parallel; ``residuals_px`` (2, N): distance of each view's keypoint from the
+    projected point; ``in_front`` (N,): whether it lies before both cameras.
     """
 
     points: FloatArray
