@@ -10,6 +10,7 @@ _ACTIONS = {
     'bag': 'replay a recording of a ZED and measure',
     'images': 'reconstruct a folder of photographs and measure',
     'freihand': 'evaluate on FreiHAND, write the file for its challenge',
+    'live': 'listen to a running system: latency and drops',
     'compare': 'compare saved results hand by hand',
     'tables': "the paper's tables on a held-out synthetic dataset, for docs/results.md",
 }

@@ -28,6 +28,7 @@ TIME_METRICS: dict[str, Metric] = {
     'latency_p50': Metric('p50', 'ms', 'time of all stages for a frame, median'),
     'latency_p95': Metric('p95', 'ms', 'the same, 95th percentile'),
     'latency_p99': Metric('p99', 'ms', 'the same, 99th percentile'),
+    'dropped': Metric('dropped', '', 'share of the camera frames without a result', digits=3),
     'fps': Metric('frames/s', '', 'frames a second, reading included', higher=True),
 }
 ALL_METRICS: dict[str, Metric] = {

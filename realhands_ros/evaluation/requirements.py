@@ -6,10 +6,10 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation.all_metrics import ALL_METRICS
-from realhands_ros.evaluation.result import EvaluationResult
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     '<=': operator.le,
@@ -18,6 +18,14 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     '>': operator.gt,
 }
 _PATTERN = re.compile(r'(?:(\w+)\.)?(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)')
+
+
+class Figures(Protocol):
+    """Anything that has figures by name: a result, or the statistics of a live system."""
+
+    def value(self, metric: str, stage: str | None = None) -> float | None:
+        """Return a figure, None if there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Requirement:
         prefix = f'{self.stage}.' if self.stage else ''
         return f'{prefix}{self.metric}{self.comparison}{self.limit:g}'
 
-    def failure(self, result: EvaluationResult) -> str | None:
+    def failure(self, result: Figures) -> str | None:
         """Return in words how the result misses the threshold, None if it does not."""
         value = result.value(self.metric, self.stage)
         if value is None or value != value:
@@ -63,7 +71,7 @@ class Requirement:
         return f'{self}: it is {ALL_METRICS[self.metric].text(value)}'
 
 
-def failures(requirements: Sequence[Requirement], result: EvaluationResult) -> list[str]:
+def failures(requirements: Sequence[Requirement], result: Figures) -> list[str]:
     """Return in words what is not met."""
     found = (requirement.failure(result) for requirement in requirements)
     return [failure for failure in found if failure is not None]
