@@ -20,6 +20,14 @@ from realhands_ros.zed_wrapper import EYES, WrapperVersion, ZedNames
 PACKAGE = 'realhands'
 # The executable that runs all nodes in one process.
 COMPOSED_EXECUTABLE = 'hand_nodes'
+# What a recording of the results holds.
+RECORDED_TOPICS = (
+    'hands/observations',
+    'hands/mesh_regressed',
+    'hands/mesh',
+    'hands/texture',
+    'hands/topology',
+)
 
 _CAMERA_INFOS = tuple(f'{eye}/camera_info' for eye in EYES)
 _IMAGES = tuple(f'{eye}/image' for eye in EYES)
@@ -120,10 +128,13 @@ class Wiring:
             return outer
         return '/'.join(('', *filter(None, (self.namespace.strip('/'), outer))))
 
+    def namespace_arguments(self) -> list[str]:
+        """Return the ROS arguments that put a process into the namespace."""
+        return ['-r', f'__ns:=/{self.namespace.strip("/")}'] if self.namespace else []
+
     def _command(self, names: Sequence[str]) -> list[str]:
         command = [sys.executable, '-m', 'realhands_ros.nodes.executable', *names, '--ros-args']
-        if self.namespace:
-            command += ['-r', f'__ns:=/{self.namespace.strip("/")}']
+        command += self.namespace_arguments()
         for inner, outer in self.remappings.items():
             command += ['-r', f'{inner}:={outer}']
         if self.params_file is not None:
@@ -132,3 +143,19 @@ class Wiring:
         for name, text in (values | dict(self.texts)).items():
             command += ['-p', f'{name}:={text}']
         return command
+
+
+def player_command(
+    bag: Path, wiring: Wiring, *, rate: float = 1.0, loop: bool = False, clock: bool = False
+) -> list[str]:
+    """Return the command that plays a bag once the nodes of ``wiring`` listen."""
+    command = [sys.executable, '-m', 'realhands_ros.nodes.bag_player', str(bag)]
+    command += ['--rate', str(rate), '--wait-for', *wiring.awaited()]
+    command += ['--loop'] if loop else []
+    return command + (['--clock'] if clock else [])
+
+
+def recorder_command(bag: Path, wiring: Wiring) -> list[str]:
+    """Return the command that records what the nodes of ``wiring`` publish."""
+    command = [sys.executable, '-m', 'realhands_ros.nodes.recorder', str(bag), '--ros-args']
+    return command + wiring.namespace_arguments()

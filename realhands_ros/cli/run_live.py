@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
@@ -11,6 +10,8 @@ from realhands_ros.graph import (
     GRAPH,
     Wiring,
     mono_remappings,
+    player_command,
+    recorder_command,
     zed_remappings,
 )
 from realhands_ros.nodes.parameters import Value
@@ -66,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
     wiring = wiring_of(args)
     commands = wiring.commands()
     if args.record:
-        commands['recorder'] = recorder_command(args.record, args.namespace)
+        commands['recorder'] = recorder_command(args.record, wiring)
     environment = environment_with_profile()
     with stop_on_signals() as stop, Supervisor(commands, environment) as nodes:
         if args.system != 'replay':
             nodes.wait(stop)
             return 0
-        player = {'bag_player': player_command(args)}
-        with Supervisor(player, environment, respawn=False) as playing:
+        player = player_command(args.bag, wiring, rate=args.rate, loop=args.loop, clock=args.clock)
+        with Supervisor({'bag_player': player}, environment, respawn=False) as playing:
             while playing.poll() and nodes.poll():
                 if stop.wait(0.1):
                     break
@@ -103,20 +104,6 @@ def wiring_of(args: argparse.Namespace) -> Wiring:
         namespace=args.namespace,
         composition=args.composition,
     )
-
-
-def player_command(args: argparse.Namespace) -> list[str]:
-    """Return the command that plays the bag once the nodes listen."""
-    command = [sys.executable, '-m', 'realhands_ros.nodes.bag_player', str(args.bag)]
-    command += ['--rate', str(args.rate), '--wait-for', *wiring_of(args).awaited()]
-    command += ['--loop'] if args.loop else []
-    return command + (['--clock'] if args.clock else [])
-
-
-def recorder_command(bag: Path, namespace: str) -> list[str]:
-    """Return the command that records the package's topics."""
-    command = [sys.executable, '-m', 'realhands_ros.nodes.recorder', str(bag), '--ros-args']
-    return command + (['-r', f'__ns:=/{namespace.strip("/")}'] if namespace else [])
 
 
 def _pairs(texts: list[str], option: str) -> dict[str, str]:

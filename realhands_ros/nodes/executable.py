@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import rclpy
@@ -18,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from threadpoolctl import threadpool_limits
 
 from realhands_ros.errors import ConfigError, RealhandsError
-from realhands_ros.graph import GRAPH
+from realhands_ros.graph import COMPOSED_EXECUTABLE, GRAPH
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 
@@ -41,6 +42,12 @@ def main(names: Sequence[str] | None = None) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
+
+
+def main_by_name() -> int:
+    """Run the node after which the executable is named, or those that hand_nodes is given."""
+    name = Path(sys.argv[0]).name
+    return main(None if name == COMPOSED_EXECUTABLE else [name])
 
 
 def create_node(name: str) -> StageNode:

@@ -27,9 +27,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
 from realhands_ros.bag_types import bag_typestore
 from realhands_ros.errors import DatasetError
+from realhands_ros.graph import RECORDED_TOPICS
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 
-TOPICS = {
+_TYPES = {
     'hands/observations': HandObservationArray,
     'hands/mesh_regressed': HandMeshArray,
     'hands/mesh': HandMeshArray,
@@ -47,7 +48,7 @@ class Recorder(Node):
     (time.monotonic_ns) of each message with a header.
     """
 
-    def __init__(self, bag: Path, topics: Sequence[str] = tuple(TOPICS)) -> None:
+    def __init__(self, bag: Path, topics: Sequence[str] = RECORDED_TOPICS) -> None:
         """Open the bag; DatasetError when it exists or cannot be written."""
         super().__init__('recorder')
         self.received: list[tuple[str, int, int]] = []
@@ -67,7 +68,7 @@ class Recorder(Node):
     def _subscribe(self, topic: str) -> None:
         is_latched = topic == 'hands/topology'
         durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
-        kind = TOPICS[topic]
+        kind = _TYPES[topic]
         connection = self._writer.add_connection(
             self.resolve_topic_name(topic),
             f'realhands/msg/{kind.__name__}',

@@ -1,0 +1,20 @@
+"""
+The live system on a ZED: ``ros2 launch realhands stereo.launch.py``.
+
+``ros2 launch realhands stereo.launch.py --show-args`` lists the arguments.
+"""
+
+from launch import LaunchDescription
+
+from realhands_ros.nodes import launching
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Start the nodes, and the camera if it is wanted."""
+    return launching.description(
+        launching.common_arguments(),
+        launching.zed_arguments(),
+        launching.profile(),
+        [launching.zed_camera(), launching.stereo_nodes()],
+        [launching.recorder(), launching.rviz()],
+    )

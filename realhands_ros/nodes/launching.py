@@ -1,0 +1,234 @@
+"""What the launch files share: actions of the launch package made from the graph's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.events import Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+from realhands_ros.graph import (
+    COMPOSED_EXECUTABLE,
+    GRAPH,
+    PACKAGE,
+    RECORDED_TOPICS,
+    NodeSpec,
+    Wiring,
+    mono_remappings,
+    player_command,
+    zed_remappings,
+)
+from realhands_ros.nodes.fastdds import environment_with_profile
+from realhands_ros.resources import resource_path
+from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+
+
+def _switch(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(
+        name, default_value=default, choices=['true', 'false'], description=description
+    )
+
+
+def _text(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def common_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments of every launch file."""
+    return [
+        _text(
+            'params_file',
+            str(resource_path('config/stereo.yaml')),
+            'Parameters of the nodes; see config/stereo.yaml for all of them.',
+        ),
+        _text('namespace', '', 'Namespace of the nodes and of their topics.'),
+        _switch('use_sim_time', 'false', 'Take the time from /clock.'),
+        _switch('composition', 'false', 'All nodes in one process instead of one each.'),
+        _switch('texture', 'true', 'Run the texture node.'),
+        _switch('respawn', 'true', 'Start a node anew that has died.'),
+        _switch('rviz', 'false', 'Open RViz.'),
+        _text('record', '', 'Folder of a bag to record the results to; empty for none.'),
+    ]
+
+
+def zed_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments that name a ZED."""
+    return [
+        _text('camera_name', 'zed', "The wrapper's camera_name."),
+        _text('camera_model', 'zed2i', "The wrapper's camera_model (with start_camera)."),
+        DeclareLaunchArgument(
+            'zed_wrapper_version',
+            default_value=WRAPPER_VERSIONS[-1],
+            choices=list(WRAPPER_VERSIONS),
+            description='Generation of the topic names: up to 5.0, or from 5.1.',
+        ),
+        _switch('start_camera', 'false', 'Start the ZED wrapper too, with depth off.'),
+    ]
+
+
+def bag_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments that name a bag."""
+    return [
+        DeclareLaunchArgument('bag', description='Folder of a rosbag2 recording.'),
+        _text('rate', '1.0', 'Speed of the replay.'),
+        _switch('loop', 'false', 'Start anew at the end.'),
+        _switch('clock', 'false', "Publish the bag's time on /clock; see use_sim_time."),
+    ]
+
+
+def mono_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments that name a single camera."""
+    return [
+        _text('image_topic', 'image', 'Topic of the images.'),
+        _text('camera_info_topic', 'camera_info', 'Topic of their calibration.'),
+    ]
+
+
+def stereo_nodes() -> OpaqueFunction:
+    """Return the action that starts the nodes on a ZED's topics."""
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        return _nodes(context, _zed_remappings(context), {'stereo': True})
+
+    return OpaqueFunction(function=start)
+
+
+def mono_nodes() -> OpaqueFunction:
+    """Return the action that starts the nodes on a single camera's topics."""
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        topics = mono_remappings(
+            _value(context, 'image_topic'), _value(context, 'camera_info_topic')
+        )
+        return _nodes(context, topics, {'stereo': False})
+
+    return OpaqueFunction(function=start)
+
+
+def bag_player() -> OpaqueFunction:
+    """Return the action that plays the bag once the nodes listen; its end ends everything."""
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        wiring = Wiring(
+            nodes=tuple(spec.name for spec in _specs(context)),
+            remappings=_zed_remappings(context),
+            namespace=_value(context, 'namespace'),
+        )
+        command = player_command(
+            Path(_value(context, 'bag')),
+            wiring,
+            rate=float(_value(context, 'rate')),
+            loop=_is_on(context, 'loop'),
+            clock=_is_on(context, 'clock'),
+        )
+        end = EmitEvent(event=Shutdown(reason='the bag is over'))
+        return [ExecuteProcess(cmd=command, output='screen', on_exit=end)]
+
+    return OpaqueFunction(function=start)
+
+
+def zed_camera() -> IncludeLaunchDescription:
+    """Return the action that starts the ZED wrapper, if it is wanted."""
+    wrapper = PathJoinSubstitution(
+        [FindPackageShare('zed_wrapper'), 'launch', 'zed_camera.launch.py']
+    )
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(wrapper),
+        condition=IfCondition(LaunchConfiguration('start_camera')),
+        launch_arguments={
+            'camera_name': LaunchConfiguration('camera_name'),
+            'camera_model': LaunchConfiguration('camera_model'),
+            'ros_params_override_path': str(resource_path('config/zed_stereo_only.yaml')),
+        }.items(),
+    )
+
+
+def profile() -> list[SetEnvironmentVariable]:
+    """Return the actions that let images pass between processes without loss."""
+    environment = environment_with_profile({})
+    return [SetEnvironmentVariable(name, value) for name, value in environment.items()]
+
+
+def rviz() -> Node:
+    """Return the action that opens RViz, if it is wanted."""
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', str(resource_path('config/realhands.rviz'))],
+        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+
+
+def recorder() -> OpaqueFunction:
+    """Return the action that records the results, if that is wanted."""
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        folder = _value(context, 'record')
+        if not folder:
+            return []
+        namespace = _value(context, 'namespace').strip('/')
+        topics = ['/'.join(('', *filter(None, (namespace, topic)))) for topic in RECORDED_TOPICS]
+        command = ['ros2', 'bag', 'record', '-o', folder, *topics]
+        return [ExecuteProcess(cmd=command, output='screen')]
+
+    return OpaqueFunction(function=start)
+
+
+def description(*parts: Sequence[LaunchDescriptionEntity]) -> LaunchDescription:
+    """Return the launch description of some groups of entities."""
+    return LaunchDescription([entity for part in parts for entity in part])
+
+
+def _nodes(
+    context: LaunchContext, remappings: Mapping[str, str], parameters: Mapping[str, object]
+) -> list[LaunchDescriptionEntity]:
+    specs = _specs(context)
+    options = {
+        'package': PACKAGE,
+        'namespace': _value(context, 'namespace'),
+        'parameters': [
+            _value(context, 'params_file'),
+            {'use_sim_time': _is_on(context, 'use_sim_time'), **parameters},
+        ],
+        'remappings': list(remappings.items()),
+        'respawn': _is_on(context, 'respawn'),
+        'respawn_delay': 0.2,
+        'output': 'screen',
+    }
+    if _is_on(context, 'composition'):
+        # No name: one given here would become that of each node in the process.
+        names = [spec.name for spec in specs]
+        return [Node(executable=COMPOSED_EXECUTABLE, arguments=names, **options)]
+    return [Node(executable=spec.name, name=spec.name, **options) for spec in specs]
+
+
+def _specs(context: LaunchContext) -> list[NodeSpec]:
+    with_texture = _is_on(context, 'texture')
+    return [spec for spec in GRAPH if with_texture or spec.name != 'texture_node']
+
+
+def _zed_remappings(context: LaunchContext) -> dict[str, str]:
+    return zed_remappings(_value(context, 'zed_wrapper_version'), _value(context, 'camera_name'))
+
+
+def _value(context: LaunchContext, name: str) -> str:
+    return context.perform_substitution(LaunchConfiguration(name))
+
+
+def _is_on(context: LaunchContext, name: str) -> bool:
+    return _value(context, name) == 'true'
