@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.all_metrics import ALL_METRICS
 from realhands_ros.evaluation.metrics import latency_percentiles
 from realhands_ros.evaluation.text_table import text_table
-
-FloatArray = NDArray[np.float64]
 
 METRICS = ('fps', 'dropped', 'latency_p50', 'latency_p95', 'latency_p99')
 # What is younger than this at the end may still have been on its way.
@@ -75,9 +70,8 @@ def live_statistics(
             'this its camera_info (--camera-info)?'
         )
         raise DatasetError(message)
-    stamps = np.array(sorted(due), np.float64) * 1e-9
-    span = float(stamps[-1] - stamps[0])
-    fps = (len(stamps) - 1) / span if span > 0 else float('nan')
+    span = 1e-9 * (max(due.values()) - min(due.values()))
+    fps = (len(due) - 1) / span if span > 0 else float('nan')
     figures = {topic: _topic_figures(arrivals, topic, due, span) for topic in topics}
     return LiveStatistics(len(due), fps, figures)
 
