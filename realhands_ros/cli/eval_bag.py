@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--mono', action='store_true', help='use the left camera alone')
     parser.add_argument('--frames', type=int, metavar='N', help='only the first ones')
     options.add_pipeline_arguments(parser)
+    options.add_texture_argument(parser)
     options.add_output_arguments(parser)
 
 
@@ -30,6 +31,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate; return 0, or what options.deliver says."""
     wanted = options.requirements(args)
     source = BagSource(args.bag, args.truth, args.left, args.right, args.mono, args.frames)
-    config = ReplayConfig(options.pipeline_config(args), options.ablation_variants(args))
+    config = ReplayConfig(
+        options.pipeline_config(args), options.ablation_variants(args), texture=args.texture
+    )
     result = evaluate_bag(source, config, options.described(args))
     return options.deliver(args, result, wanted)

@@ -62,6 +62,11 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_texture_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the texture stage, which needs a film."""
+    parser.add_argument('--texture', action='store_true', help='run the texture stage as well')
+
+
 def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     """Return the pipeline that the options describe."""
     variant = _VARIANTS.get(args.refinement)

@@ -82,8 +82,13 @@ class FrameEvaluator:
         frame: StereoFrame,
         meshes: Mapping[str, Sequence[HandMesh]],
         truth: Sequence[TrackedTruth] | None,
+        extras: Sequence[Scores] = (),
     ) -> None:
-        """Take in the meshes of each stage, in the same order, and the true hands if known."""
+        """
+        Take in the meshes of each stage, in the same order, and the true hands if known.
+
+        ``extras`` are scores of the meshes from elsewhere, none or one a mesh.
+        """
         final = meshes[self.stages[-1]]
         for hand in truth or ():
             # Numbered when they appear, found or not, so that results can be compared.
@@ -92,7 +97,10 @@ class FrameEvaluator:
         errors = []
         for row, mesh in enumerate(final):
             true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
-            scores = self._add_hand(frame, {s: m[row] for s, m in meshes.items()}, true_hand)
+            by_stage = {stage: rows[row] for stage, rows in meshes.items()}
+            scores = self._add_hand(frame, by_stage, true_hand)
+            seen = detection_scores(mesh, frame.cameras, true_hand, self._faces)
+            self.views.add(seen | (extras[row] if extras else {}))
             if truth is None or true_hand is not None:
                 errors += self._error(scores)
             self._note_shared(mesh, true_hand)
@@ -146,8 +154,6 @@ class FrameEvaluator:
             self.scores[stage].add(scores)
             track = self._track_numbers(mesh.id)
             self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)
-        final = meshes[self.stages[-1]]
-        self.views.add(detection_scores(final, frame.cameras, truth, self._faces))
         return scores
 
     def _error(self, scores: Scores) -> list[float]:

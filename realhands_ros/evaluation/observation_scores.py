@@ -41,6 +41,9 @@ DETECTION_METRICS: dict[str, Metric] = {
         'PCK@0.1', '', "detected keypoints within 0.1 of the hand's box", higher=True, digits=3
     ),
     **MASK_METRICS,
+    'coverage': Metric(
+        'texture', '', 'share of the atlas seen so far, mean over frames', higher=True, digits=3
+    ),
 }
 PROJECTION_METRICS: dict[str, Metric] = {
     'keypoints_px': Metric('2D', 'px', 'projected keypoints of the mesh from true ones'),

@@ -39,7 +39,7 @@ def bag(tmp_path_factory):
 def config(untrained_weights):
     pipeline = PipelineConfig(handnet=HandNetStageConfig(untrained_weights, backend='torch'))
     (paper,) = (v for v in refinement_variants() if v.name == 'sgd3')
-    return ReplayConfig(pipeline, variants=(paper,))
+    return ReplayConfig(pipeline, variants=(paper,), texture=True)
 
 
 @pytest.fixture(scope='module')
@@ -61,7 +61,8 @@ def test_every_stage_is_scored_on_the_same_hands(result):
     assert result.counts['matched'] == has_truth.sum()
     assert result.counts['true_hands'] <= FRAMES
     assert result.value('detected') < 30.0
-    assert set(result.timing) == {'keypoints', 'handnet', 'refinement'}
+    assert set(result.timing) == {'keypoints', 'handnet', 'refinement', 'texture'}
+    assert 0.0 <= result.value('coverage') <= 1.0
 
 
 def test_two_runs_give_the_same_bytes(bag, config, result, tmp_path):

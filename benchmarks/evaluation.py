@@ -1,0 +1,105 @@
+"""
+Speed of `realhands eval bag` with everything on, and whether cost and memory stay in proportion.
+
+    python benchmarks/evaluation.py [--bag BAG] [--weights FILE] [--frames 60]
+
+A short recording is played again and again, under new stamps, to n, 2 n and 4 n frames; each is
+evaluated in a process of its own. Without --bag one is made, which takes a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from tqdm import tqdm
+
+from realhands_ros.bag_types import bag_typestore
+from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.synthesis.zed_bag.writer import TOPOLOGY_TOPIC
+
+_NS = 1_000_000_000
+_EVALUATE = """
+import resource, sys
+from realhands_ros.cli.main import main
+code = main(sys.argv[1:])
+print('PEAK_KB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--bag', type=Path)
+    parser.add_argument('--weights', type=Path)
+    parser.add_argument('--frames', type=int, default=60)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        bag = args.bag or _film(folder / 'film')
+        rows = []
+        for factor in (1, 2, 4):
+            frames = factor * args.frames
+            longer = folder / f'bag_{frames}'
+            _repeat(bag, longer, frames)
+            rows.append((frames, *_evaluate(longer, args.weights, folder / 'result.zip')))
+    print('stereo frames | frames/s | ms a frame | peak memory MB')
+    for frames, fps, peak_mb in rows:
+        print(f'{frames:13d} | {fps:8.1f} | {1000 / fps:10.1f} | {peak_mb:14.0f}')
+
+
+def _film(path: Path) -> Path:
+    record_bag(path, FilmSettings(seconds=2.0, rate=15.0), wrappers=('5.1',), processes=2)
+    return path
+
+
+def _repeat(bag: Path, out: Path, frames: int) -> None:
+    """Write a recording of ``frames`` frames that repeats a short one under rising stamps."""
+    store = bag_typestore()
+    with Reader(bag) as reader:
+        # The topology has no stamp, and is not needed.
+        kept = [c for c in reader.connections if c.topic != TOPOLOGY_TOPIC]
+        messages = list(reader.messages(kept))
+        stamps = sorted({stamp for _, stamp, _ in messages})
+        shift = stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
+        with Writer(out, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            written = {
+                c.topic: writer.add_connection(c.topic, c.msgtype, typestore=store) for c in kept
+            }
+            for number in tqdm(range(frames), desc='bag', unit='frame'):
+                turn, index = divmod(number, len(stamps))
+                for connection, stamp, data in messages:
+                    if stamp == stamps[index]:
+                        moved = _moved(data, turn * shift)
+                        writer.write(written[connection.topic], stamp + turn * shift, moved)
+
+
+def _moved(data: bytes, shift_ns: int) -> bytes:
+    """Return a serialised message whose header's stamp is later."""
+    seconds = int.from_bytes(data[4:8], 'little')
+    stamp = seconds * _NS + int.from_bytes(data[8:12], 'little') + shift_ns
+    head = (stamp // _NS).to_bytes(4, 'little') + (stamp % _NS).to_bytes(4, 'little')
+    return bytes(data[:4]) + head + bytes(data[12:])
+
+
+def _evaluate(bag: Path, weights: Path | None, saved: Path) -> tuple[float, float]:
+    """Return frames a second and the peak memory in MB."""
+    command = ['eval', 'bag', str(bag), '--texture', '--save', str(saved)]
+    if weights is not None:
+        command += ['--weights', str(weights)]
+    done = subprocess.run(
+        [sys.executable, '-c', _EVALUATE, *command], stdout=subprocess.PIPE, text=True, check=True
+    )
+    peak_kb = float(done.stdout.rpartition('PEAK_KB')[2])
+    return EvaluationResult.load(saved).timing_means['fps'], peak_kb / 1024
+
+
+if __name__ == '__main__':
+    main()
