@@ -2,9 +2,8 @@
 Compiled kernels of the running average of an atlas.
 
 Shapes: N texels, V vertices, F faces, two views (of a single one, the other weighs nothing).
-Colours are RGB in 0..255. The state of an atlas is the mean ``colours`` (N, 3), the ``confidence``
-(N,) in it, which is the sum of the weights that went in up to a cap, and ``distrust`` (N,), the
-sum of the weights that spoke against it.
+Colours are RGB in 0..255. The state of an atlas is the mean ``colours`` (N, 3) and the
+``confidence`` (N,) in it, which is the sum of the weights that went in, up to a cap.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ import numpy as np
 # Sums may be reordered; NaN and infinity keep their meaning.
 _FASTMATH = {'reassoc', 'contract', 'nsz'}
 
+# How much of the disbelieved weight of an outlier is taken from the confidence in the mean.
+_DOUBT = np.float32(0.5)
+
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
 def average_into(  # type: ignore[no-untyped-def]
-    first,
-    last,
     texel_faces,
     barycentric,
     faces,
@@ -28,23 +28,21 @@ def average_into(  # type: ignore[no-untyped-def]
     vertex_gains,
     most_confidence,
     outlier_step,
-    patience,
     colours,
     confidence,
-    distrust,
 ):
     """
-    Average the views into texels [first, last), each by its weight.
+    Average the views into all texels, each by its weight.
 
     ``view_colours`` (2, N, 3), ``view_weights`` (2, N); ``vertex_gains`` (2, V, 3): how much
     brighter than the atlas a view shows the hand, at its vertices; ``texel_faces`` (N,) and
-    ``barycentric`` (N, 3) are a TexelTable's. A colour further than ``outlier_step`` from the mean
-    is an outlier: it is left out and adds to the texel's distrust, until that reaches the
-    confidence or ``patience``; then the texel begins anew with it.
+    ``barycentric`` (N, 3) are a TexelTable's. A colour that is ``outlier_step`` off the mean
+    counts half, one further off less, but it shakes the confidence in the mean: a texel that is
+    seen wrongly once hardly changes, one that has changed follows after some frames.
     """
     own = np.zeros((2, 3), np.float32)
     seen = np.empty(3, np.float32)
-    for n in range(first, last):
+    for n in range(len(confidence)):
         weight_left, weight_right = view_weights[0, n], view_weights[1, n]
         if weight_left + weight_right <= 0.0:
             continue
@@ -63,14 +61,11 @@ def average_into(  # type: ignore[no-untyped-def]
         away = np.float32(0.0)
         for channel in range(3):
             away = max(away, abs(seen[channel] - colours[n, channel]))
-        if known > 0.0 and away > outlier_step:
-            distrust[n] += weight
-            if distrust[n] < min(known, patience):
-                continue
-            known = np.float32(0.0)
-        if known == 0.0:
-            distrust[n] = 0.0
-        distrust[n] = max(distrust[n] - weight, np.float32(0.0))
+        if known > 0.0:
+            ratio = away / outlier_step
+            believed = weight / (np.float32(1.0) + ratio * ratio)
+            known = max(known - _DOUBT * (weight - believed), np.float32(0.0))
+            weight = believed
         share = weight / (known + weight)
         for channel in range(3):
             colours[n, channel] += share * (seen[channel] - colours[n, channel])
@@ -103,14 +98,14 @@ def _blend_views(own, weight_left, weight_right, outlier_step, seen):  # type: i
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
 def smooth_exponentially(  # type: ignore[no-untyped-def]
-    first, last, view_colours, view_weights, rate, colours, confidence
+    view_colours, view_weights, rate, colours, confidence
 ):
     """
-    Move texels [first, last) towards the mean of the views by ``rate`` (paper, section 3.2).
+    Move all texels towards the mean of the views by ``rate`` (paper, section 3.2).
 
     A texel that was never seen takes the colour at once.
     """
-    for n in range(first, last):
+    for n in range(len(confidence)):
         total = view_weights[0, n] + view_weights[1, n]
         if total <= 0.0:
             continue

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.texel_table import TexelTable
 from realhands_ros.texture import atlas_kernels
 from realhands_ros.texture.shading import NUM_COEFFICIENTS, fit_shading, gains
@@ -17,8 +17,6 @@ from realhands_ros.texture.view_sampler import Samples
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-# Threads that share the texels.
-_THREADS = 2
 # Every so many texels are looked at to find the shading.
 _SHADING_STRIDE = 97
 # With fewer known texels among them the shading is fitted to an even skin of the mean tone.
@@ -32,18 +30,31 @@ class AveragingConfig:
     """
     How colours are averaged.
 
-    ``smoothing``: 'confidence' or the paper's 'exponential' with ``exponential_rate``.
-    ``most_confidence``: a texel's weights add up to no more than this, so that skin may change:
-    the newest frame's share of a well-seen texel is at least 1 / (most_confidence + 1).
-    ``outlier_step``: colours (0..255) this far from the mean are doubted; ``patience``: weight of
-    outliers, in well-seen frames, after which even the surest texel begins anew.
+    ``smoothing``: ``confidence`` weighs every texel by how well it was seen and averages the
+    longer the more; ``exponential`` is the paper's plain moving average (section 3.2) of all that
+    the rasterised mesh covers, with the share ``exponential_rate`` for the newest frame (1: the
+    last frame alone). ``most_confidence``: a texel's weights (at most 1 for a view) add up to no
+    more than this, so that skin may change. ``outlier_step``: a colour (0..255) this far from the
+    mean is doubted by half. Raises ConfigError for a value out of range.
     """
 
     smoothing: Literal['confidence', 'exponential'] = 'confidence'
     exponential_rate: float = 0.5
     most_confidence: float = 4.0
-    outlier_step: float = 45.0
-    patience: float = 2.0
+    outlier_step: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.smoothing not in ('confidence', 'exponential'):
+            message = f'smoothing is {self.smoothing!r}; it is confidence or exponential'
+            raise ConfigError(message)
+        if not 0.0 < self.exponential_rate <= 1.0:
+            message = f'exponential_rate is {self.exponential_rate}; it lies in (0, 1]'
+            raise ConfigError(message)
+        for name in ('most_confidence', 'outlier_step'):
+            if not getattr(self, name) > 0.0:
+                message = f'{name} is {getattr(self, name)}; it must be above zero'
+                raise ConfigError(message)
 
 
 class AtlasPicture(NamedTuple):
@@ -70,44 +81,32 @@ class HandAtlas:
         count = len(table.texels)
         self._colours = np.zeros((count, 3), np.float32)
         self._confidence = np.zeros(count, np.float32)
-        self._distrust = np.zeros(count, np.float32)
         # Of each view, the left first; see shading.py.
         self.shading = np.zeros((2, NUM_COEFFICIENTS, 3))
 
     def update(self, samples: Samples, normals: FloatArray) -> None:
         """Average one frame's samples in; ``normals`` (778, 3) of the vertices, rig's frame."""
-        if self._config.smoothing == 'exponential':
-            self._in_threads(
-                lambda first, last: atlas_kernels.smooth_exponentially(
-                    first,
-                    last,
-                    samples.colours,
-                    samples.weights,
-                    self._config.exponential_rate,
-                    self._colours,
-                    self._confidence,
-                )
+        if self._is_plain:
+            atlas_kernels.smooth_exponentially(
+                samples.colours,
+                samples.weights,
+                self._config.exponential_rate,
+                self._colours,
+                self._confidence,
             )
             return
         self._update_shading(samples, normals)
-        vertex_gains = np.stack([gains(shading, normals) for shading in self.shading])
-        self._in_threads(
-            lambda first, last: atlas_kernels.average_into(
-                first,
-                last,
-                self._table.face,
-                self._table.barycentric,
-                self._faces,
-                samples.colours,
-                samples.weights,
-                vertex_gains,
-                self._config.most_confidence,
-                self._config.outlier_step,
-                self._config.patience,
-                self._colours,
-                self._confidence,
-                self._distrust,
-            )
+        atlas_kernels.average_into(
+            self._table.face,
+            self._table.barycentric,
+            self._faces,
+            samples.colours,
+            samples.weights,
+            np.stack([gains(shading, normals) for shading in self.shading]),
+            np.float32(self._config.most_confidence),
+            np.float32(self._config.outlier_step),
+            self._colours,
+            self._confidence,
         )
 
     def picture(self) -> AtlasPicture:
@@ -130,18 +129,15 @@ class HandAtlas:
         covered = coverage_map.reshape(-1)[self._table.texels].astype(np.float32)
         self._colours[:] = colours.reshape(-1, 3)[self._table.texels]
         self._confidence[:] = covered / 255.0 * self._most_confidence
-        self._distrust[:] = 0.0
         self.shading[:] = 0.0
 
     @property
-    def _most_confidence(self) -> float:
-        exponential = self._config.smoothing == 'exponential'
-        return 1.0 if exponential else self._config.most_confidence
+    def _is_plain(self) -> bool:
+        return self._config.smoothing == 'exponential'
 
-    def _in_threads(self, work) -> None:  # type: ignore[no-untyped-def]
-        bounds = np.linspace(0, len(self._table.texels), _THREADS + 1).astype(np.int64)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(work, bounds[:-1], bounds[1:]))
+    @property
+    def _most_confidence(self) -> float:
+        return 1.0 if self._is_plain else self._config.most_confidence
 
     def _update_shading(self, samples: Samples, normals: FloatArray) -> None:
         """Find how bright each view shows the skin that is known."""

@@ -11,6 +11,7 @@ constant one, which follows the exposure.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,26 +65,52 @@ def fit_shading(
     # The exposure may have jumped: the first residuals are taken about their median.
     if len(log_ratios):
         coefficients[0] += np.median(log_ratios - basis @ last, axis=0)
-    grey = log_ratios.mean(axis=1, keepdims=True)
-    grey_last = last.mean(axis=1, keepdims=True)
-    for _ in range(_ITERATIONS):
-        residual = np.abs(log_ratios - basis @ coefficients).max(axis=1)
-        weighted = basis * (weights / (1.0 + (residual / _LOG_RATIO_SPREAD) ** 2))[:, None]
-        normal_matrix = weighted.T @ basis
-        coefficients = _tied_solution(normal_matrix, weighted.T @ grey, grey_last, 1.0)
-        coefficients = coefficients + _tied_solution(
-            normal_matrix, weighted.T @ (log_ratios - grey), last - grey_last, _TIE_OF_HUE
-        )
+    _fit(basis, log_ratios, np.ascontiguousarray(weights), last, coefficients)
     return coefficients
 
 
-def _tied_solution(
-    normal_matrix: FloatArray, moments: FloatArray, last: FloatArray, strength: float
-) -> FloatArray:
-    """Solve for coefficients (9, C) that are tied to the last ones and to an even light."""
-    to_last = np.full(NUM_COEFFICIENTS, strength * _TIE_TO_LAST)
-    to_last[0] = _TIE_TO_LAST_CONSTANT
-    to_even = np.full(NUM_COEFFICIENTS, strength * _TIE_TO_EVEN)
-    to_even[0] = 0.0
-    system = normal_matrix + np.diag(to_last + to_even)
-    return np.asarray(np.linalg.solve(system, moments + to_last[:, None] * last))
+@numba.njit(nogil=True, cache=True)
+def _fit(basis, log_ratios, weights, last, coefficients):  # type: ignore[no-untyped-def]
+    """Improve ``coefficients`` (9, 3); in loops, since BLAS threads cost more than they save."""
+    count = basis.shape[1]
+    for _ in range(_ITERATIONS):
+        system = np.zeros((count, count))
+        moments = np.zeros((count, 3))
+        for n in range(len(basis)):
+            residual = 0.0
+            for channel in range(3):
+                fitted = 0.0
+                for i in range(count):
+                    fitted += basis[n, i] * coefficients[i, channel]
+                residual = max(residual, abs(log_ratios[n, channel] - fitted))
+            weight = weights[n] / (1.0 + (residual / _LOG_RATIO_SPREAD) ** 2)
+            for i in range(count):
+                for j in range(count):
+                    system[i, j] += weight * basis[n, i] * basis[n, j]
+                for channel in range(3):
+                    moments[i, channel] += weight * basis[n, i] * log_ratios[n, channel]
+        _solve_tied(system, moments, last, coefficients)
+
+
+@numba.njit(nogil=True, cache=True)
+def _solve_tied(system, moments, last, coefficients):  # type: ignore[no-untyped-def]
+    """Solve for grey and hue, each with its ties to the last coefficients and an even light."""
+    count = len(system)
+    grey_and_hue = np.zeros((2, count, 3))
+    for part in range(2):
+        strength = 1.0 if part == 0 else _TIE_OF_HUE
+        tied = system.copy()
+        target = np.empty((count, 3))
+        for i in range(count):
+            to_last = _TIE_TO_LAST_CONSTANT if i == 0 else strength * _TIE_TO_LAST
+            tied[i, i] += to_last + (0.0 if i == 0 else strength * _TIE_TO_EVEN)
+            grey_moment, grey_last = moments[i].mean(), last[i].mean()
+            for channel in range(3):
+                if part == 0:
+                    target[i, channel] = grey_moment + to_last * grey_last
+                else:
+                    target[i, channel] = (moments[i, channel] - grey_moment) + to_last * (
+                        last[i, channel] - grey_last
+                    )
+        grey_and_hue[part] = np.linalg.solve(tied, target)
+    coefficients[:] = grey_and_hue[0] + grey_and_hue[1]

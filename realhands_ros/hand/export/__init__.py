@@ -1,0 +1,1 @@
+"""Rigged hands for other programs: glTF, Wavefront OBJ, URDF."""
