@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.handedness_vote import HandednessVote
 from realhands_ros.keypoints.lifting import lay_on_keypoints
 from realhands_ros.keypoints.sighting import Sighting
+from realhands_ros.keypoints.two_view import spread
 
 FloatArray = NDArray[np.float64]
 
@@ -22,6 +24,10 @@ _VELOCITY_FRAMES = 2.0
 _LONGEST_EXTRAPOLATION_S = 0.1
 # How fast the estimate of a hand's size follows new measurements.
 _SIZE_RATE = 0.1
+# Sizes that differ by a larger share put a hand that one view sees at another distance.
+_SAME_SIZE = 0.02
+# A mesh may come this many frames after its images.
+_REMEMBERED_FRAMES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +35,15 @@ class Placed:
     """
     The 21 keypoints (21, 3) in the rig's frame, metres, at an instant.
 
-    ``is_measured``: by two views; from one alone the distance is a guess.
+    ``by_detector``: what they were before a mesh corrected them. ``is_measured``: by two views;
+    from one alone the distance is a guess, made with ``size``.
     """
 
     points: FloatArray
+    by_detector: FloatArray
     stamp_ns: int
     is_measured: bool
+    size: float
 
 
 class HandTrack:
@@ -54,7 +63,7 @@ class HandTrack:
         self.sighting: Sighting | None = None
         # Size of the hand relative to the detector's own guess, as two views measure it.
         self._size = 1.0
-        self._placed: Placed | None = None
+        self._recent: deque[Placed] = deque(maxlen=_REMEMBERED_FRAMES)
         self._velocity = np.zeros(3)
 
     def see(self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int) -> None:
@@ -73,16 +82,22 @@ class HandTrack:
         self.sighting = None
 
     def correct(self, points: FloatArray, stamp_ns: int) -> None:
-        """Replace the keypoints (21, 3) of the frame of ``stamp_ns``, if that was the last one."""
-        if self._placed is not None and self._placed.stamp_ns == stamp_ns:
-            self._placed = replace(self._placed, points=points)
+        """Take in a mesh's keypoints (21, 3) of the frame of ``stamp_ns``."""
+        for number, placed in enumerate(self._recent):
+            if placed.stamp_ns != stamp_ns:
+                continue
+            if not placed.is_measured:
+                # The mesh knows the hand's size, and so its distance, better than one view does.
+                self._size = placed.size * spread(points) / spread(placed.by_detector)
+            self._recent[number] = replace(placed, points=points)
 
     def predicted_points(self, stamp_ns: int) -> FloatArray | None:
         """Return where the keypoints (21, 3) should be at ``stamp_ns``, None if nobody knows."""
-        if self._placed is None:
+        if not self._recent:
             return None
-        elapsed = min(1e-9 * (stamp_ns - self._placed.stamp_ns), _LONGEST_EXTRAPOLATION_S)
-        return self._placed.points + elapsed * self._velocity
+        last = self._recent[-1]
+        elapsed = min(1e-9 * (stamp_ns - last.stamp_ns), _LONGEST_EXTRAPOLATION_S)
+        return last.points + elapsed * self._velocity
 
     def predicted_px(self, camera: PinholeCamera, stamp_ns: int) -> FloatArray | None:
         """Return where ``camera`` should see the keypoints (21, 2), None if it cannot."""
@@ -99,19 +114,26 @@ class HandTrack:
             self._size += _SIZE_RATE * (sighting.pairing.scale - self._size)
             points = sighting.pairing.triangulation.points
             if np.isfinite(points).all():
-                return Placed(points, stamp_ns, is_measured=True)
+                return Placed(points, points, stamp_ns, True, self._size)
         for detection, camera in zip(sighting.views, cameras, strict=True):
             if detection is not None:
                 form = self._size * detection.world @ camera.rotation
                 guess = lay_on_keypoints(form, detection.keypoints_px, camera)
-                return None if guess is None else Placed(guess, stamp_ns, is_measured=False)
+                if guess is not None:
+                    return Placed(guess, guess, stamp_ns, False, self._size)
         return None
 
     def _follow(self, placed: Placed) -> None:
-        last, self._placed = self._placed, placed
+        last = self._recent[-1] if self._recent else None
+        self._recent.append(placed)
         elapsed = 0.0 if last is None else 1e-9 * (placed.stamp_ns - last.stamp_ns)
         if last is None or not 0.0 < elapsed <= _LONGEST_EXTRAPOLATION_S:
             self._velocity = np.zeros(3)
-        elif last.is_measured == placed.is_measured:
-            velocity = (placed.points - last.points).mean(axis=0) / elapsed
-            self._velocity += (velocity - self._velocity) / _VELOCITY_FRAMES
+        elif last.is_measured == placed.is_measured and _are_near(last.size, placed.size):
+            moved = (placed.by_detector - last.by_detector).mean(axis=0)
+            self._velocity += (moved / elapsed - self._velocity) / _VELOCITY_FRAMES
+
+
+def _are_near(one: float, other: float) -> bool:
+    """Return whether a change of size is none that looks like a jump in distance."""
+    return abs(one / other - 1.0) < _SAME_SIZE

@@ -18,6 +18,9 @@ _GATE = 0.7
 _WRONG_SIDE = 0.35
 # A hand that is lost for longer than this may come back anywhere, if it is of the same side.
 _ANYWHERE_AFTER_S = 0.2
+# After this long, even a hand nearby is another one if it is this surely (probability) of the
+# other side.
+_OTHER_SIDE_AFTER_S, _SURELY = 0.5, 0.85
 # What coming back from anywhere costs: more than any sighting that is where it is expected.
 _COME_BACK = 2.0
 # A hand that has just begun gives way to one that is known for longer.
@@ -82,9 +85,9 @@ def _cost(
     wrong_side = 1.0 - sighting.right if track.vote.handedness == 'right' else sighting.right
     youth = _YOUTH if track.frames_seen < _YOUNG_FRAMES else 0.0
     distance = _distance(track, sighting, cameras, stamp_ns)
-    if distance < _GATE:
-        return distance + _WRONG_SIDE * wrong_side + youth
     lost_s = 1e-9 * (stamp_ns - track.last_seen_ns)
+    if distance < _GATE and (wrong_side < _SURELY or lost_s <= _OTHER_SIDE_AFTER_S):
+        return distance + _WRONG_SIDE * wrong_side + youth
     if lost_s > _ANYWHERE_AFTER_S and wrong_side < 0.5:
         return _COME_BACK + lost_s
     return IMPOSSIBLE

@@ -91,14 +91,14 @@ def pair(cameras: Sequence[PinholeCamera], left: HandDetection, right: HandDetec
     """Judge a detection of the left view and one of the right."""
     distances = epipolar_distances(cameras, left.keypoints_px, right.keypoints_px)
     triangulation = triangulate(cameras, (left.keypoints_px, right.keypoints_px))
-    world = 0.5 * (_spread(left.world) + _spread(right.world))
+    world = 0.5 * (spread(left.world) + spread(right.world))
     size = min(left.size_px, right.size_px)
     return Pairing(
         triangulation=triangulation,
         epipolar_px=float(np.median(distances)),
         allowed_px=max(_EPIPOLAR_PX, _EPIPOLAR_SHARE * size),
         front_share=float(triangulation.in_front.mean()),
-        scale=_spread(triangulation.points) / max(world, 1e-6),
+        scale=spread(triangulation.points) / max(world, 1e-6),
     )
 
 
@@ -188,7 +188,7 @@ def _safe_depth(depth: FloatArray) -> FloatArray:
     return np.where(np.abs(depth) < _NEAREST_M, _NEAREST_M, depth)
 
 
-def _spread(points: FloatArray) -> float:
+def spread(points: FloatArray) -> float:
     """Return the root mean square distance of points from their mean; 0 without two points."""
     known = points[np.isfinite(points).all(axis=1)]
     if len(known) < 2:
