@@ -20,7 +20,8 @@ COMMANDS = {
     'hand': 'import the official MANO hand model, draw a hand model',
     'synth': 'make synthetic stereo images of hands with ground truth',
     'train': 'train the network; measure the keypoint detector for it',
-    'export': 'write the network for other runtimes',
+    'export': "write the network for other runtimes, a user's hands as a rig",
+    'profile': "keep, use and show a user's skin and hand shape",
     'eval': 'measure accuracy: tables, bags, folders of images',
 }
 

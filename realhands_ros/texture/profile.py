@@ -36,12 +36,14 @@ class ProfileHand:
     One hand of a user.
 
     ``colours`` (T, T, 3) uint8 RGB and ``coverage_map`` (T, T) uint8 as HandTexture has them;
-    ``atlas`` (T, T, 3) the same with unseen skin filled in; ``estimate`` the hand's shape.
+    ``atlas`` (T, T, 3) the same with unseen skin filled in; ``coverage`` the share of the skin
+    that was seen; ``estimate`` the hand's shape.
     """
 
     colours: Image
     coverage_map: Image
     atlas: Image
+    coverage: float
     estimate: ShapeEstimate
 
 
@@ -79,6 +81,7 @@ def save_profile(profile: HandProfile, path: Path | str) -> None:
             f'{side}/colours': hand.colours,
             f'{side}/coverage_map': hand.coverage_map,
             f'{side}/atlas': hand.atlas,
+            f'{side}/coverage': np.array(hand.coverage),
             f'{side}/shape': hand.estimate.shape,
             f'{side}/offsets': hand.estimate.offsets.astype(np.float32),
             f'{side}/frames': np.array(hand.estimate.frames),
@@ -149,6 +152,7 @@ def _hand(arrays: Mapping[str, NDArray[Any]], side: Handedness, path: Path) -> P
         colours=part('colours', 'u', (size, size, 3)).astype(np.uint8),
         coverage_map=part('coverage_map', 'u', (size, size)).astype(np.uint8),
         atlas=part('atlas', 'u', (size, size, 3)).astype(np.uint8),
+        coverage=float(part('coverage', 'f', ())),
         estimate=ShapeEstimate(
             part('shape', 'f', (NUM_SHAPE,)).astype(np.float64),
             part('offsets', 'f', (NUM_VERTICES, 3)).astype(np.float64),

@@ -215,9 +215,9 @@ class _Hand:
         )
 
     def saved(self, other: _Hand) -> ProfileHand:
-        colours, coverage_map, _ = self.picture
+        colours, coverage_map, coverage = self.picture
         atlas = self._filler.fill(colours, coverage_map, _seen(other.picture))
-        return ProfileHand(colours, coverage_map, atlas, self.shape.estimate)
+        return ProfileHand(colours, coverage_map, atlas, coverage, self.shape.estimate)
 
     def load(self, saved: ProfileHand) -> None:
         self._atlas.load(saved.colours, saved.coverage_map)

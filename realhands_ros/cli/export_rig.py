@@ -1,0 +1,90 @@
+"""`realhands export rig`: a user's hands as a rig that engines and robots load."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realhands_ros.errors import ConfigError, ProfileError
+from realhands_ros.evaluation.bags.movement import read_movement
+from realhands_ros.hand.export.gltf import write_glb
+from realhands_ros.hand.export.hand_rig import HandRig
+from realhands_ros.hand.export.urdf import write_urdf
+from realhands_ros.hand.export.wavefront import write_obj
+from realhands_ros.hand.model_file import default_model_folder
+from realhands_ros.hand.uv_atlas import load_uv_atlas
+from realhands_ros.texture.profile import SIDES, HandProfile, load_profile
+
+SUMMARY = 'write the hands of a profile as glTF (.glb), Wavefront (.obj) or URDF (.urdf)'
+
+_WRITERS = {'.obj': write_obj, '.urdf': write_urdf}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare profile, file and what goes into it."""
+    parser.add_argument('profile', type=Path, metavar='PROFILE.npz', help='a saved profile')
+    parser.add_argument(
+        'out', type=Path, metavar='OUT', help='.glb, .obj (with .mtl and .png) or .urdf'
+    )
+    parser.add_argument(
+        '--hand',
+        choices=(*SIDES, 'both'),
+        default='both',
+        help='which one; OBJ and URDF get a file for each (default: %(default)s that there are)',
+    )
+    parser.add_argument(
+        '--webxr', action='store_true', help='glTF: add the 25 joints of WebXR/OpenXR as nodes'
+    )
+    parser.add_argument(
+        '--animate', type=Path, metavar='BAG', help='glTF: add the movement of a recording'
+    )
+    parser.add_argument(
+        '--topic', default='hands/mesh', help='HandMeshArray of that recording (%(default)s)'
+    )
+    parser.add_argument(
+        '--model', type=Path, metavar='DIR', help='model folder (default: the open hand)'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files and name them; return 0. Raises ProfileError, ConfigError, DatasetError."""
+    rigs = _rigs(load_profile(args.profile), args.hand, args.model or default_model_folder())
+    suffix = args.out.suffix.lower()
+    if suffix == '.glb':
+        animations = read_movement(args.animate, args.topic) if args.animate else None
+        write_glb(rigs, args.out, with_webxr_joints=args.webxr, animations=animations)
+        print(f'{args.out}: {" and ".join(rig.handedness for rig in rigs)} hand')
+    elif suffix in _WRITERS:
+        for rig in rigs:
+            out = args.out
+            if len(rigs) > 1:
+                out = out.with_stem(f'{out.stem}_{rig.handedness}')
+            print(*_WRITERS[suffix](rig, out), sep='\n')
+    else:
+        message = f'{args.out} ends in {suffix!r}; the formats are .glb, .obj and .urdf'
+        raise ConfigError(message)
+    return 0
+
+
+def _rigs(profile: HandProfile, wanted: str, folder: Path) -> list[HandRig]:
+    topology = load_uv_atlas(folder).key
+    if profile.topology != topology:
+        message = (
+            f'the profile belongs to the hand model {profile.topology}, {folder} holds '
+            f'{topology}: name its folder with --model'
+        )
+        raise ProfileError(message)
+    sides = [side for side in profile.hands if wanted in (side, 'both')]
+    if not sides:
+        message = f'the profile has no {wanted} hand, only {" and ".join(profile.hands)}'
+        raise ProfileError(message)
+    return [
+        HandRig.of(
+            folder,
+            side,
+            shape=profile.hands[side].estimate.shape,
+            offsets=profile.hands[side].estimate.offsets,
+            atlas=profile.hands[side].atlas,
+        )
+        for side in sides
+    ]

@@ -1,0 +1,23 @@
+"""`realhands profile load`: use a saved profile from now on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realhands_ros.texture.profile import load_profile
+from realhands_ros.texture.profile_store import use_profile
+
+SUMMARY = 'make a saved profile the one in use: the live system starts with it'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the file."""
+    parser.add_argument('profile', type=Path, metavar='PROFILE.npz', help='a saved profile')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and install the profile; return 0. Raises ProfileError."""
+    path = use_profile(load_profile(args.profile))
+    print(f'{args.profile} is in use now ({path})')
+    return 0
