@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def save_profile(profile: HandProfile, path: Path | str) -> None:
             np.savez_compressed(file, **arrays)
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
         message = f'{path} cannot be written ({error.strerror}): choose another place'
         raise ProfileError(message) from error
 
@@ -143,7 +145,7 @@ def _hand(arrays: Mapping[str, NDArray[Any]], side: Handedness, path: Path) -> P
             raise ProfileError(message)
         return array
 
-    size = arrays[f'{side}/atlas'].shape[0] if f'{side}/atlas' in arrays else 0
+    size = len(np.atleast_1d(arrays.get(f'{side}/atlas', np.zeros(0))))
     low, high = _ATLAS_SIZES
     if not low <= size <= high:
         message = f'the {side} atlas of {path} has {size} rows, not {low} to {high}: make it anew'
