@@ -36,13 +36,14 @@ class Placed:
     The 21 keypoints (21, 3) in the rig's frame, metres, at an instant.
 
     ``by_detector``: what they were before a mesh corrected them. ``is_measured``: by two views;
-    from one alone the distance is a guess, made with ``size``.
+    from one alone the distance is a guess, made with ``size``. ``seen_by``: which views saw it.
     """
 
     points: FloatArray
     by_detector: FloatArray
     stamp_ns: int
     is_measured: bool
+    seen_by: tuple[bool, ...]
     size: float
 
 
@@ -99,6 +100,13 @@ class HandTrack:
         elapsed = min(1e-9 * (stamp_ns - last.stamp_ns), _LONGEST_EXTRAPOLATION_S)
         return last.points + elapsed * self._velocity
 
+    def is_known_in(self, view: int) -> bool:
+        """Return whether the place in a view is known, not guessed from the other view alone."""
+        if not self._recent:
+            return False
+        last = self._recent[-1]
+        return last.is_measured or last.seen_by[view]
+
     def predicted_px(self, camera: PinholeCamera, stamp_ns: int) -> FloatArray | None:
         """Return where ``camera`` should see the keypoints (21, 2), None if it cannot."""
         points = self.predicted_points(stamp_ns)
@@ -110,17 +118,18 @@ class HandTrack:
         self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int
     ) -> Placed | None:
         """Return where a sighting shows the hand, None if it makes no sense."""
+        seen_by = tuple(detection is not None for detection in sighting.views)
         if sighting.pairing is not None:
             self._size += _SIZE_RATE * (sighting.pairing.scale - self._size)
             points = sighting.pairing.triangulation.points
             if np.isfinite(points).all():
-                return Placed(points, points, stamp_ns, True, self._size)
+                return Placed(points, points, stamp_ns, True, seen_by, self._size)
         for detection, camera in zip(sighting.views, cameras, strict=True):
             if detection is not None:
                 form = self._size * detection.world @ camera.rotation
                 guess = lay_on_keypoints(form, detection.keypoints_px, camera)
                 if guess is not None:
-                    return Placed(guess, guess, stamp_ns, False, self._size)
+                    return Placed(guess, guess, stamp_ns, False, seen_by, self._size)
         return None
 
     def _follow(self, placed: Placed) -> None:

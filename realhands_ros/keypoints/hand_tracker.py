@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -14,17 +15,20 @@ from realhands_ros.keypoints.sighting import IMPOSSIBLE, Sighting
 
 # A sighting belongs to a hand that is expected within this many hand sizes of it.
 _GATE = 0.7
+# A hand that was lost may have gone this far meanwhile (hand sizes a second, about 3 m/s), and
+# after a while anywhere.
+_FASTEST = 16.0
+_ANYWHERE_AFTER_S = 0.5
+# It must not be surely of the other side where it is expected, nor rather of it elsewhere.
+_SURELY, _RATHER = 0.85, 0.5
+# The distance from a place that nobody knows: farther than any, and still possible.
+_UNKNOWN = 1e3
 # What the wrong side costs, in hand sizes.
 _WRONG_SIDE = 0.35
-# A hand that is lost for longer than this may come back anywhere, if it is of the same side.
-_ANYWHERE_AFTER_S = 0.2
-# After this long, even a hand nearby is another one if it is this surely (probability) of the
-# other side.
-_OTHER_SIDE_AFTER_S, _SURELY = 0.5, 0.85
-# What coming back from anywhere costs: more than any sighting that is where it is expected.
-_COME_BACK = 2.0
 # A hand that has just begun gives way to one that is known for longer.
 _YOUTH, _YOUNG_FRAMES = 0.1, 3
+
+Cost = Callable[[HandTrack, Sighting], float]
 
 
 class HandTracker:
@@ -40,67 +44,106 @@ class HandTracker:
         self, sightings: Sequence[Sighting], cameras: Sequence[PinholeCamera], stamp_ns: int
     ) -> int:
         """Tell the tracks what a frame shows; return how many sightings belong to none of them."""
+        look = _Look(cameras, stamp_ns)
         keep_ns = 1e9 * self._keep_lost_s
         self.tracks = [t for t in self.tracks if stamp_ns - t.last_seen_ns <= keep_ns]
-        costs = np.full((len(self.tracks), len(sightings)), IMPOSSIBLE)
-        for row, column in np.ndindex(*costs.shape):
-            costs[row, column] = _cost(self.tracks[row], sightings[column], cameras, stamp_ns)
-        unseen, unclaimed = set(range(len(self.tracks))), set(range(len(sightings)))
-        for row, column in zip(*linear_sum_assignment(costs), strict=True):
-            if costs[row, column] < IMPOSSIBLE:
-                self.tracks[row].see(sightings[column], cameras, stamp_ns)
-                unseen.remove(row)
-                unclaimed.remove(column)
-        for row in unseen:
-            self.tracks[row].lose()
-        rest = sorted((sightings[i] for i in unclaimed), key=lambda s: -s.presence)
-        return len(rest) - self._begin(rest, cameras, stamp_ns)
+        seen = [track for track in self.tracks if track.sighting is not None]
+        lost = [track for track in self.tracks if track.sighting is None]
+        rest = self._assign(seen, sightings, look.cost_to_go_on, look)
+        known = [track for track in seen if track.sighting is not None]
+        # A look of one view at a hand that is seen already, which does not fit the other view's.
+        rest = [s for s in rest if not (s.pairing is None and look.is_near(s, known))]
+        rest = self._assign(lost, rest, look.cost_to_come_back, look)
+        self._begin(rest, look)
+        taken = sum(track.sighting is not None for track in self.tracks)
+        return len(sightings) - taken
 
     def reset(self) -> None:
         """Forget all hands."""
         self.tracks = []
 
-    def _begin(
-        self, sightings: Sequence[Sighting], cameras: Sequence[PinholeCamera], stamp_ns: int
-    ) -> int:
-        """Begin new hands and return how many."""
-        begun = 0
-        for sighting in sightings:
+    def _assign(
+        self,
+        tracks: Sequence[HandTrack],
+        sightings: Sequence[Sighting],
+        cost: Cost,
+        look: _Look,
+    ) -> list[Sighting]:
+        """Give sightings to tracks at the least total cost, and return the others."""
+        costs = np.array([[cost(track, sighting) for sighting in sightings] for track in tracks])
+        costs = costs.reshape(len(tracks), len(sightings))
+        rest = list(sightings)
+        for row, column in zip(*linear_sum_assignment(costs), strict=True):
+            track, sighting = tracks[row], sightings[column]
+            if costs[row, column] < IMPOSSIBLE:
+                track.see(sighting, look.cameras, look.stamp_ns)
+                rest.remove(sighting)
+        for track in tracks:
+            if track.last_seen_ns != look.stamp_ns:
+                track.lose()
+        return rest
+
+    def _begin(self, sightings: Sequence[Sighting], look: _Look) -> None:
+        """Begin new hands."""
+        for sighting in sorted(sightings, key=lambda seen: -seen.presence):
             seen = [track for track in self.tracks if track.sighting is not None]
-            # A second look at a hand that is seen already, by views that do not fit together.
-            doubtful = any(_distance(t, sighting, cameras, stamp_ns) < _GATE for t in seen)
-            if doubtful or len(seen) >= self._max_hands:
+            if len(seen) < self._max_hands and not look.is_near(sighting, seen):
+                track = HandTrack(look.stamp_ns)
+                track.see(sighting, look.cameras, look.stamp_ns)
+                self.tracks.append(track)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One frame's cameras and stamp, and how tracks and sightings stand to each other in it."""
+
+    cameras: Sequence[PinholeCamera]
+    stamp_ns: int
+
+    def cost_to_go_on(self, track: HandTrack, sighting: Sighting) -> float:
+        """Return how badly a sighting fits a hand of the last frame; IMPOSSIBLE if not at all."""
+        distance = self.distance(track, sighting)
+        if distance >= _GATE:
+            return IMPOSSIBLE
+        youth = _YOUTH if track.frames_seen < _YOUNG_FRAMES else 0.0
+        return distance + _WRONG_SIDE * _wrong_side(track, sighting) + youth
+
+    def cost_to_come_back(self, track: HandTrack, sighting: Sighting) -> float:
+        """Return how badly a sighting fits a lost hand; IMPOSSIBLE if not at all."""
+        lost_s = 1e-9 * (self.stamp_ns - track.last_seen_ns)
+        wrong_side = _wrong_side(track, sighting)
+        distance = self.distance(track, sighting, by_guess=False)
+        is_expected = distance < _GATE and wrong_side < _SURELY
+        is_in_reach = (
+            distance == _UNKNOWN
+            or distance < _GATE + _FASTEST * lost_s
+            or lost_s > _ANYWHERE_AFTER_S
+        )
+        if is_expected or (is_in_reach and wrong_side < _RATHER):
+            return distance + _WRONG_SIDE * wrong_side
+        return IMPOSSIBLE
+
+    def is_near(self, sighting: Sighting, tracks: Sequence[HandTrack]) -> bool:
+        """Return whether a sighting is where one of the tracks is expected."""
+        return any(self.distance(track, sighting) < _GATE for track in tracks)
+
+    def distance(self, track: HandTrack, sighting: Sighting, *, by_guess: bool = True) -> float:
+        """
+        Return how far a sighting is from where the track is expected, in hand sizes.
+
+        ``by_guess``: count views for which that is a guess, the other view alone seeing the hand.
+        """
+        distances = []
+        for view, (detection, camera) in enumerate(zip(sighting.views, self.cameras, strict=True)):
+            expected = track.predicted_px(camera, self.stamp_ns)
+            if detection is None or expected is None:
                 continue
-            track = HandTrack(stamp_ns)
-            track.see(sighting, cameras, stamp_ns)
-            self.tracks.append(track)
-            begun += 1
-        return begun
+            if by_guess or track.is_known_in(view):
+                away = np.linalg.norm(detection.keypoints_px - expected, axis=1).mean()
+                distances.append(float(away) / max(detection.size_px, box_size(expected)))
+        return max(distances, default=_UNKNOWN)
 
 
-def _cost(
-    track: HandTrack, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int
-) -> float:
-    """Return how badly a sighting fits a track, in hand sizes; IMPOSSIBLE if not at all."""
-    wrong_side = 1.0 - sighting.right if track.vote.handedness == 'right' else sighting.right
-    youth = _YOUTH if track.frames_seen < _YOUNG_FRAMES else 0.0
-    distance = _distance(track, sighting, cameras, stamp_ns)
-    lost_s = 1e-9 * (stamp_ns - track.last_seen_ns)
-    if distance < _GATE and (wrong_side < _SURELY or lost_s <= _OTHER_SIDE_AFTER_S):
-        return distance + _WRONG_SIDE * wrong_side + youth
-    if lost_s > _ANYWHERE_AFTER_S and wrong_side < 0.5:
-        return _COME_BACK + lost_s
-    return IMPOSSIBLE
-
-
-def _distance(
-    track: HandTrack, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int
-) -> float:
-    """Return how far a sighting is from where the track is expected, in hand sizes."""
-    distances = []
-    for detection, camera in zip(sighting.views, cameras, strict=True):
-        expected = track.predicted_px(camera, stamp_ns)
-        if detection is not None and expected is not None:
-            away = np.linalg.norm(detection.keypoints_px - expected, axis=1).mean()
-            distances.append(float(away) / max(detection.size_px, box_size(expected)))
-    return max(distances, default=IMPOSSIBLE)
+def _wrong_side(track: HandTrack, sighting: Sighting) -> float:
+    """Return the probability that a sighting is not of the track's side."""
+    return 1.0 - sighting.right if track.vote.handedness == 'right' else sighting.right

@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 KeypointFilter = Literal['none', 'one_euro']
 
 # While hands are followed, each view is searched for others only every so many frames, the two
-# views in turns.
+# views in turns; more often where a view lacks a hand that the other sees.
 _SEARCH_PERIOD = 6
 # A lost hand is looked for where it would be for this long.
 _EXPECTED_FOR_S = 0.3
@@ -239,9 +239,15 @@ class KeypointStage:
             and (keypoints_px := track.predicted_px(frame.cameras[view], frame.stamp_ns))
             is not None
         ]
-        search = not expected or (self._frames + view * _SEARCH_PERIOD // 2) % _SEARCH_PERIOD == 0
+        period = 1 if not expected else _SEARCH_PERIOD if self._all_seen_by(view) else 2
+        search = (self._frames + view * period // 2) % period == 0
         image = ViewImage(frame.images[view], frame.lenses[view])
         return self._detectors[view].detect(image, expected, search=search)
+
+    def _all_seen_by(self, view: int) -> bool:
+        """Return whether a view saw every hand of the last frame."""
+        sightings = (track.sighting for track in self._tracker.tracks)
+        return all(seen is None or seen.views[view] is not None for seen in sightings)
 
     def _is_believed(self, track: HandTrack) -> bool:
         """Return whether a hand that is seen now is no flash in the pan, nor its side a guess."""

@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 # How far a pair's keypoints may lie off each other's epipolar lines (median): this share of the
 # hand's size, or this many pixels if that is more.
-_EPIPOLAR_SHARE = 0.06
+_EPIPOLAR_SHARE = 0.12
 _EPIPOLAR_PX = 2.5
 # Size of the triangulated hand relative to the detector's own 3D guess, which is one of average
 # size: children's hands and large ones lie within, pairs of two different hands mostly do not.
