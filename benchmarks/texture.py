@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--hands', type=int, choices=(1, 2), default=2)
     parser.add_argument('--resolution', default='HD720')
     parser.add_argument('--pipeline', action='store_true', help="also with the pipeline's poses")
+    parser.add_argument('--only-time', action='store_true', help='leave the quality out')
     parser.add_argument('--sheet', type=Path, metavar='OUT.png', help='draw atlases, novel views')
     args = parser.parse_args(argv)
     settings = FilmSettings(
@@ -96,18 +97,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     film = Film(settings)
     frames = list(filmed(film, settings.num_frames))
     print(f'{len(frames)} frames at {args.rate:g} Hz, seed {args.seed}, {args.resolution}\n')
-    poses = {
-        'true poses': [frame.meshes for frame in frames],
-        'refined poses': list(refined(frames, film)),
-    }
+    true_meshes = [frame.meshes for frame in frames]
+    if args.only_time:
+        print_time(true_meshes, film.rig.views)
+        return
+    poses = {'true poses': true_meshes, 'refined poses': list(refined(frames, film))}
     if args.pipeline:
         poses["the pipeline's poses"] = list(piped(frames, film))
     for name, meshes in poses.items():
         print_quality(name, meshes, frames, film.rig.views)
-    print_coverage(poses['true poses'], film.rig.views)
-    print_time(poses['true poses'], film.rig.views)
+    print_coverage(true_meshes, film.rig.views)
+    print_time(true_meshes, film.rig.views)
     if args.sheet:
-        draw_sheet(args.sheet, poses['true poses'], film.rig.views)
+        draw_sheet(args.sheet, true_meshes, film.rig.views)
 
 
 def filmed(film: Film, count: int) -> Iterator[FilmedFrame]:

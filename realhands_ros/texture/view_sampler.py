@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ImageError
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.crop import apply_affine
 from realhands_ros.geometry.rasterizer import RasterFragments, rasterize
 from realhands_ros.geometry.texel_table import TexelTable
 from realhands_ros.hand.hand_mesh import HandView
@@ -25,6 +26,8 @@ Image = NDArray[np.uint8]
 _SHARPNESS_FADES = 0.995
 _LEAST_SHARPNESS = 0.15
 NUM_VIEWS = 2
+# Crop pixels an image pixel below which an affine is no crop of a hand.
+_LEAST_SCALE = 1e-3
 # Fewer pixels of hand than this say nothing about how sharp a crop is.
 _MIN_PIXELS = 200
 
@@ -99,7 +102,7 @@ class ViewSampler:
         They are valid until the next call. Raises ImageError when no view shows it.
         """
         usable = [
-            (number, view, camera.cropped(affine, crop.shape[1], crop.shape[0]))
+            (number, view, camera)
             for number, (view, camera) in enumerate(zip(views[:NUM_VIEWS], cameras, strict=False))
             if (crop := view.crop) is not None
             and (affine := view.crop_affine) is not None
@@ -142,11 +145,15 @@ class ViewSampler:
     ) -> bool:
         """Sample one view; return whether it shows the hand at all."""
         assert view.crop is not None
-        vertices = camera.to_camera(scene.vertices)
-        drawn = rasterize(vertices, scene.faces, camera, num_threads=1)
+        assert view.crop_affine is not None
+        height, width = view.crop.shape[:2]
+        crop_camera = camera.cropped(view.crop_affine, width, height)
+        vertices = crop_camera.to_camera(scene.vertices)
+        drawn = rasterize(vertices, scene.faces, crop_camera, num_threads=1)
         first_face, last_face = scene.face_starts[hand], scene.face_starts[hand + 1]
         silhouette = _silhouette(view)
         inside = self._inside(drawn, first_face, last_face, silhouette)
+        _leave_out_what_is_beyond(camera, view.crop_affine, inside)
         if not inside.any():
             return False
         start, stop = scene.vertex_starts[hand], scene.vertex_starts[hand + 1]
@@ -155,7 +162,7 @@ class ViewSampler:
         towards = own / -np.linalg.norm(own, axis=1, keepdims=True)
         cosines = np.einsum('vc,vc->v', normals @ camera.rotation.T, towards)
         view_kernels.sample_texels(
-            own @ camera.intrinsics.T,
+            own @ crop_camera.intrinsics.T,
             cosines,
             faces,
             self._table.starts,
@@ -202,9 +209,26 @@ class ViewSampler:
 
 
 def _fit_together(crop: Image, affine: NDArray[Any], silhouette: Image | None) -> bool:
-    if not np.isfinite(affine).all() or crop.ndim != 3 or crop.shape[2] != 3:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < _LEAST_SCALE**2:
+        return False
+    if crop.ndim != 3 or crop.shape[2] != 3:
         return False
     return min(crop.shape[:2]) >= 2 and (silhouette is None or silhouette.shape == crop.shape[:2])
+
+
+def _leave_out_what_is_beyond(camera: PinholeCamera, affine: NDArray[Any], inside: Image) -> None:
+    """Clear pixels of a crop (H, W) beyond the edge of the camera's image, which are black."""
+    height, width = inside.shape
+    back = np.linalg.inv(np.vstack([affine, (0.0, 0.0, 1.0)]))
+    corners = apply_affine(
+        back[:2], [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
+    )
+    last = np.array([camera.width, camera.height]) - 1
+    if (corners >= 0).all() and (corners <= last).all():
+        return
+    rows, columns = np.mgrid[0:height, 0:width]
+    pixels = apply_affine(back[:2], np.stack([columns, rows], axis=2))
+    inside[((pixels < 0) | (pixels > last)).any(axis=2)] = 0
 
 
 def _silhouette(view: HandView) -> Image:

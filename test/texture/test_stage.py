@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError, ProfileError
+from realhands_ros.geometry.crop import crop_image
 from realhands_ros.hand.hand_mesh import HandView, MeshFlag
 from realhands_ros.texture.hand_atlas import AveragingConfig
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
@@ -157,6 +159,27 @@ def test_of_two_right_hands_the_known_one_goes_on(studio) -> None:
     assert 'another right hand' in textures[0].note
 
 
+def test_what_lies_beyond_the_image_is_left_out(studio) -> None:
+    # The fingertips are above the image, where the crops are black; no mask tells.
+    mesh = studio.hand(place=(0.0, -0.12, 0.4))
+    views = []
+    for camera, view in zip(studio.cameras, mesh.views, strict=True):
+        whole = cv2.warpAffine(
+            view.crop, view.crop_affine, (camera.width, camera.height), flags=cv2.WARP_INVERSE_MAP
+        )
+        crop = crop_image(whole, view.crop_affine, 224)
+        views.append(replace(view, crop=crop, silhouette=None))
+    assert min(view.crop[:40].max() for view in views) == 0
+    texture = TextureStage(SMALL)([replace(mesh, views=tuple(views))], studio.cameras)[0]
+    seen = texture.coverage_map > 0
+    assert 0.1 < texture.coverage < 0.4
+    assert texture.colours[seen].min() > 60
+
+
+def with_degenerate_affine(mesh):
+    return replace(mesh, views=tuple(replace(v, crop_affine=np.zeros((2, 3))) for v in mesh.views))
+
+
 def test_plain_smoothing_is_the_papers(studio) -> None:
     averaging = AveragingConfig('exponential', exponential_rate=0.25)
     stage = TextureStage(TextureStageConfig(atlas_size=256, averaging=averaging))
@@ -218,7 +241,7 @@ def of_another_model(mesh):
     'spoil',
     [
         outside, behind_camera, with_nan, too_few_vertices, without_mask, without_crops,
-        without_views, with_other_mask_size, doubtful, of_another_model,
+        without_views, with_other_mask_size, doubtful, of_another_model, with_degenerate_affine,
     ],
 )  # fmt: skip
 def test_unusable_frames_leave_the_atlas_alone_and_say_why(studio, spoil) -> None:
