@@ -22,9 +22,12 @@ FloatArray = NDArray[np.float64]
 # hand's size, or this many pixels if that is more.
 _EPIPOLAR_SHARE = 0.12
 _EPIPOLAR_PX = 2.5
-# Size of the triangulated hand relative to the detector's own 3D guess, which is one of average
-# size: children's hands and large ones lie within, pairs of two different hands mostly do not.
-_LEAST_SCALE, _LARGEST_SCALE = 0.55, 1.8
+# Root mean square distance of the keypoints from their mean, metres: a child's fist has 0.025, a
+# large open hand 0.08, and noise adds to it.
+_LEAST_SPREAD_M, _LARGEST_SPREAD_M = 0.018, 0.12
+# The same relative to the detector's own 3D guess, which for some poses is much too small. Pairs
+# of two different hands mostly lie outside of one or the other.
+_LEAST_SCALE, _LARGEST_SCALE = 0.55, 3.0
 _MOST = 0.8
 _ITERATIONS = 3
 _NEAREST_M = 1e-3
@@ -74,6 +77,7 @@ class Pairing:
             self.is_aligned
             and self.front_share >= _MOST
             and _LEAST_SCALE <= self.scale <= _LARGEST_SCALE
+            and _LEAST_SPREAD_M <= spread(self.triangulation.points) <= _LARGEST_SPREAD_M
         )
 
     @property
