@@ -226,9 +226,10 @@ def _leave_out_what_is_beyond(camera: PinholeCamera, affine: NDArray[Any], insid
     last = np.array([camera.width, camera.height]) - 1
     if (corners >= 0).all() and (corners <= last).all():
         return
-    rows, columns = np.mgrid[0:height, 0:width]
-    pixels = apply_affine(back[:2], np.stack([columns, rows], axis=2))
-    inside[((pixels < 0) | (pixels > last)).any(axis=2)] = 0
+    columns, rows = np.arange(width), np.arange(height)[:, None]
+    for (by_column, by_row, offset), end in zip(back[:2], last, strict=True):
+        place = by_column * columns + (by_row * rows + offset)
+        inside[(place < 0) | (place > end)] = 0
 
 
 def _silhouette(view: HandView) -> Image:
