@@ -24,6 +24,8 @@ _VELOCITY_FRAMES = 2.0
 _LONGEST_EXTRAPOLATION_S = 0.1
 # How fast the estimate of a hand's size follows new measurements.
 _SIZE_RATE = 0.1
+# What a frame is worth in which only one of two views sees the hand.
+_ONE_OF_TWO = 0.25
 # Sizes that differ by a larger share put a hand that one view sees at another distance.
 _SAME_SIZE = 0.02
 # A mesh may come this many frames after its images.
@@ -52,7 +54,9 @@ class HandTrack:
     What is known of one hand.
 
     ``id``: random text, never used again; ``sighting``: what this frame shows of it, None when it
-    is lost; ``frames_seen``: in how many frames it was seen.
+    is lost; ``frames_seen``: in how many frames it was seen; ``evidence``: the same, but frames in
+    which one of two views does not see it count less; ``is_believed``: whether it has once been
+    certain enough to be reported.
     """
 
     def __init__(self, stamp_ns: int) -> None:
@@ -60,6 +64,8 @@ class HandTrack:
         self.id = secrets.token_hex(8)
         self.last_seen_ns = stamp_ns
         self.frames_seen = 0
+        self.evidence = 0.0
+        self.is_believed = False
         self.vote = HandednessVote()
         self.sighting: Sighting | None = None
         # Size of the hand relative to the detector's own guess, as two views measure it.
@@ -77,6 +83,8 @@ class HandTrack:
             self._follow(placed)
         self.last_seen_ns = stamp_ns
         self.frames_seen += 1
+        whole = len(sighting.detections) == len(sighting.views)
+        self.evidence += 1.0 if whole else _ONE_OF_TWO
 
     def lose(self) -> None:
         """Take in that a frame does not show the hand."""

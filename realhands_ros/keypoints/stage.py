@@ -32,9 +32,9 @@ KeypointFilter = Literal['none', 'one_euro']
 _SEARCH_PERIOD = 6
 # A lost hand is looked for where it would be for this long.
 _EXPECTED_FOR_S = 0.3
-# A hand is reported from its second frame on, or at once if both views see it and agree so surely
-# on its side.
-_FRAMES_TO_BELIEVE = 2
+# A hand is reported once this much speaks for it, or half of it if its side is sure as well. A
+# frame in which all views see it counts 1; if one of two does, much less, as it is often mistaken.
+_TO_BELIEVE = 2.0
 _SURE_OF_SIDE = 0.95
 # Views are called swapped when they have looked so for this many frames in a row.
 _SWAPPED_FRAMES = 5
@@ -250,11 +250,13 @@ class KeypointStage:
         return all(seen is None or seen.views[view] is not None for seen in sightings)
 
     def _is_believed(self, track: HandTrack) -> bool:
-        """Return whether a hand that is seen now is no flash in the pan, nor its side a guess."""
+        """Return whether a hand is seen now, is no flash in the pan, and its side no guess."""
         if track.sighting is None:
             return False
-        sure = track.sighting.pairing is not None and track.vote.score >= _SURE_OF_SIDE
-        return sure or self.config.still_images or track.frames_seen >= _FRAMES_TO_BELIEVE
+        sure = track.vote.score >= _SURE_OF_SIDE and track.sighting.pairing is not None
+        enough = _TO_BELIEVE / 2 if sure else _TO_BELIEVE
+        track.is_believed |= track.evidence >= enough or self.config.still_images
+        return track.is_believed
 
     def _map(
         self, work: Callable[[int], list[HandDetection]], views: Sequence[int]

@@ -71,7 +71,7 @@ def test_a_mesh_says_where_the_lost_view_has_the_hand(rig, hand_at, detection, f
     left, right = scripted([[detection(1.25 * hand, rig.left)]]), scripted([[]])
     stage = stage_of(left, right)
     errors = []
-    for n in range(4):
+    for n in range(12):
         for found in stage(frame_of(rig, n * FRAME_NS)):
             errors.append(np.abs(found.views[1].keypoints_px - rig.right.project(hand)).mean())
             stage.remember([mesh_of(found.id, hand)], n * FRAME_NS)
@@ -97,6 +97,14 @@ def test_one_camera(rig, hand_at, detection, frame_of, scripted):
     assert stage(frame_of(rig, 0, views=1)) == ()
     (found,) = stage(frame_of(rig, FRAME_NS, views=1))
     assert len(found.views) == 1 and stage.report.one_sided == 0
+
+
+def test_a_hand_that_one_of_two_views_sees_has_to_last(
+    rig, hand_at, detection, frame_of, scripted
+):
+    stage = stage_of(scripted([[detection(hand_at(WRIST), rig.left)]]), scripted([[]]))
+    reported = [bool(stage(frame_of(rig, n * FRAME_NS))) for n in range(10)]
+    assert not any(reported[:5]) and reported[-1]
 
 
 def test_still_images_are_pictures_of_their_own(rig, hand_at, detection, frame_of, scripted):
