@@ -85,10 +85,14 @@ def _fit(basis, log_ratios, weights, last, coefficients):  # type: ignore[no-unt
                 residual = max(residual, abs(log_ratios[n, channel] - fitted))
             weight = weights[n] / (1.0 + (residual / _LOG_RATIO_SPREAD) ** 2)
             for i in range(count):
-                for j in range(count):
-                    system[i, j] += weight * basis[n, i] * basis[n, j]
+                share = weight * basis[n, i]
+                for j in range(i + 1):
+                    system[i, j] += share * basis[n, j]
                 for channel in range(3):
-                    moments[i, channel] += weight * basis[n, i] * log_ratios[n, channel]
+                    moments[i, channel] += share * log_ratios[n, channel]
+        for i in range(count):
+            for j in range(i):
+                system[j, i] = system[i, j]
         _solve_tied(system, moments, last, coefficients)
 
 
