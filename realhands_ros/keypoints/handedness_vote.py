@@ -12,8 +12,9 @@ _SUREST = 0.97
 # so about four seconds of them must not outvote what was seen before, but more may: a wrong
 # beginning has to come to an end.
 _MOST_LOG_ODDS = 800.0
-# A hand changes sides only on evidence this strong (log odds) for the other.
-_TO_CHANGE = 6.0
+# With evidence this strong (log odds) a hand has a side, which it changes only for as strong
+# evidence of the other.
+_TO_DECIDE = 6.0
 
 
 class HandednessVote:
@@ -22,21 +23,23 @@ class HandednessVote:
     def __init__(self) -> None:
         """Begin without evidence."""
         self._log_odds = 0.0
-        self._answer: Handedness | None = None
+        self._answer: Handedness = 'right'
+        self._is_decided = False
 
     def add(self, right: float) -> None:
         """Count one look's probability in [0, 1] that it is a right hand."""
         bounded = min(max(right, 1.0 - _SUREST), _SUREST)
         summed = self._log_odds + math.log(bounded / (1.0 - bounded))
         self._log_odds = min(max(summed, -_MOST_LOG_ODDS), _MOST_LOG_ODDS)
-        leading: Handedness = 'right' if self._log_odds >= 0 else 'left'
-        if self._answer is None or abs(self._log_odds) >= _TO_CHANGE:
-            self._answer = leading
+        is_clear = abs(self._log_odds) >= _TO_DECIDE
+        if is_clear or not self._is_decided:
+            self._answer = 'right' if self._log_odds >= 0 else 'left'
+        self._is_decided |= is_clear
 
     @property
     def handedness(self) -> Handedness:
         """Return the answer; right without any look."""
-        return self._answer or 'right'
+        return self._answer
 
     @property
     def score(self) -> float:

@@ -32,9 +32,10 @@ KeypointFilter = Literal['none', 'one_euro']
 _SEARCH_PERIOD = 6
 # A lost hand is looked for where it would be for this long.
 _EXPECTED_FOR_S = 0.3
-# A hand is reported once this much speaks for it, or half of it if its side is sure as well. A
-# frame in which all views see it counts 1; if one of two does, much less, as it is often mistaken.
-_TO_BELIEVE = 2.0
+# A hand is reported when enough speaks for it: frames in which all views see it count 1, those in
+# which one of two does much less, as it is often mistaken. It takes fewer when its side is sure
+# (probability), and one when both views see it so.
+_TO_BELIEVE, _TO_BELIEVE_SURE, _TO_BELIEVE_PAIR = 8.0, 2.0, 1.0
 _SURE_OF_SIDE = 0.95
 # Views are called swapped when they have looked so for this many frames in a row.
 _SWAPPED_FRAMES = 5
@@ -253,8 +254,9 @@ class KeypointStage:
         """Return whether a hand is seen now, is no flash in the pan, and its side no guess."""
         if track.sighting is None:
             return False
-        sure = track.vote.score >= _SURE_OF_SIDE and track.sighting.pairing is not None
-        enough = _TO_BELIEVE / 2 if sure else _TO_BELIEVE
+        enough = _TO_BELIEVE
+        if track.vote.score >= _SURE_OF_SIDE:
+            enough = _TO_BELIEVE_PAIR if track.sighting.pairing else _TO_BELIEVE_SURE
         track.is_believed |= track.evidence >= enough or self.config.still_images
         return track.is_believed
 
