@@ -68,8 +68,9 @@ def _repeat(bag: Path, out: Path, frames: int) -> None:
         messages = list(reader.messages(kept))
         stamps = sorted({stamp for _, stamp, _ in messages})
         shift = stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
-        with Writer(out, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        bag_writer = Writer(out, version=8, storage_plugin=StoragePlugin.MCAP)
+        bag_writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        with bag_writer as writer:
             written = {
                 c.topic: writer.add_connection(c.topic, c.msgtype, typestore=store) for c in kept
             }

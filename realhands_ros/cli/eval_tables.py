@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation import provenance
-from realhands_ros.evaluation.tables.measure import measure
-from realhands_ros.evaluation.tables.page import Provenance, results_page
+from realhands_ros.evaluation.report.figures import as_png, pck_figure
+from realhands_ros.evaluation.tables.measure import Measurements, measure
+from realhands_ros.evaluation.tables.page import Provenance, modality_rows, results_page
 from realhands_ros.handnet.stage import default_weights_path
 from realhands_ros.handnet.weights import load_weights
 from realhands_ros.synthesis.dataset_format import read_manifest
@@ -27,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--samples', type=int, default=None, help='only the first ones')
     parser.add_argument('--model', type=Path, default=None, metavar='DIR', help='hand model')
     parser.add_argument('--out', type=Path, default=None, metavar='MD', help='also write it here')
+    parser.add_argument(
+        '--plot', type=Path, default=None, metavar='PNG', help='draw the PCK curves (Fig. 8)'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,12 +48,31 @@ def run(args: argparse.Namespace) -> int:
             versions=versions,
             machine=provenance.machine(),
             command=provenance.command(),
+            plot=_draw(found, args.plot, args.out),
         ),
     )
     print(page)
     if args.out is not None:
         args.out.write_text(page)
     return 0
+
+
+def _draw(found: Measurements, plot: Path | None, page: Path | None) -> str | None:
+    """Draw the curves of Fig. 8; return the picture's path as seen from the page."""
+    if plot is None:
+        return None
+    curves = {
+        title: found.maps[key].arrays()
+        for title, key in modality_rows(found).items()
+        if key in found.maps
+    }
+    figure = pck_figure(curves)
+    if figure is None:
+        message = 'no hand was found in both images: there are no curves to plot'
+        raise ConfigError(message)
+    plot.write_bytes(as_png(figure))
+    folder = Path() if page is None else page.parent
+    return Path(os.path.relpath(plot, folder)).as_posix()
 
 
 def named_weights(arguments: list[str] | None) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinemat
 from realhands_ros.evaluation.baselines.mean_shape import MeanShape
 from realhands_ros.evaluation.baselines.mediapipe_points import Triangulation, WorldLandmarks
 from realhands_ros.evaluation.baselines.skin_threshold import skin_mask
+from realhands_ros.evaluation.error_maps import ErrorMaps
 from realhands_ros.evaluation.hand_scores import Scores, hand_scores
 from realhands_ros.evaluation.held_out import (
     BOTH,
@@ -23,7 +24,7 @@ from realhands_ros.evaluation.held_out import (
 from realhands_ros.evaluation.mask_scores import mask_scores, projected_mask
 from realhands_ros.evaluation.methods import Method, RefinementVariant, refinement_variants
 from realhands_ros.evaluation.metrics import mask_iou
-from realhands_ros.evaluation.reconstruction import Reconstruction
+from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
 from realhands_ros.evaluation.score_book import ScoreBook
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh
@@ -49,13 +50,15 @@ class Measurements:
 
     ``book``: methods by keys such as ``stereo/network``. ``found_both``: of each hand, whether
     MediaPipe found it in both images; ``found_right`` in the right one. ``networks``: their names,
-    the first being the one that is refined and that segments.
+    the first being the one that is refined and that segments. ``maps``: PCK curves by the same
+    keys, of the hands that MediaPipe found in both images.
     """
 
     networks: tuple[str, ...]
     variants: tuple[RefinementVariant, ...]
     book: ScoreBook = field(default_factory=ScoreBook)
     masks: ScoreBook = field(default_factory=ScoreBook)
+    maps: dict[str, ErrorMaps] = field(default_factory=dict)
     found_both: list[bool] = field(default_factory=list)
     found_right: list[bool] = field(default_factory=list)
 
@@ -192,6 +195,8 @@ class _Measuring:
 
     def _note(self, key: str, hand: HeldOutHand, found: Reconstruction | None) -> None:
         self.result.book.add(key, None if found is None else hand_scores(found, hand.truth))
+        if found is not None and all(hand.is_found) and found.knows >= Knows.ORIENTATION:
+            self.result.maps.setdefault(key, ErrorMaps()).add(found, hand.truth)
 
 
 def _crop(stage: HandNetStage) -> CropConfig:

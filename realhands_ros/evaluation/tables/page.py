@@ -23,13 +23,18 @@ _PLACE = ('mpjpe', 'wrist', 'wrist_rotation')
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the page says about its making: the data, the weights, the machine, the command."""
+    """
+    What the page says about its making: the data, the weights, the machine, the command.
+
+    ``plot`` is where the plot of the PCK curves lies, as the page refers to it, None without one.
+    """
 
     dataset: str
     weights: tuple[str, ...]
     versions: str
     machine: str
     command: str
+    plot: str | None = None
 
 
 def results_page(found: Measurements, provenance: Provenance) -> str:
@@ -38,7 +43,7 @@ def results_page(found: Measurements, provenance: Provenance) -> str:
         _introduction(found, provenance),
         _reconstruction(found),
         _training(found),
-        _modalities(found),
+        _modalities(found, provenance.plot),
         _segmentation(found),
         _projection(found),
         _legend(),
@@ -125,19 +130,24 @@ Right image, no refinement, the same crops with and without keypoints; hands fou
 {paper}"""
 
 
-def _modalities(found: Measurements) -> str:
+def modality_rows(found: Measurements) -> dict[str, str]:
+    """Return the keys of the measurements that Fig. 8 is about, by their titles."""
     name = found.networks[0]
-    metrics = ('auc', 'auc_keypoints', 'auc_relative', 'mpvpe', 'mpvpe_abs')
-    rows = [
-        (f'{views}, {what}', f'{views}/{name}{suffix}')
+    return {
+        f'{views}, {what}': f'{views}/{name}{suffix}'
         for views in ('mono', 'stereo')
         for what, suffix in (('no keypoints', '/blind'), ('MediaPipe', ''))
-    ]
+    }
+
+
+def _modalities(found: Measurements, plot: str | None) -> str:
+    metrics = ('auc', 'auc_keypoints', 'auc_relative', 'mpvpe', 'mpvpe_abs')
+    picture = '' if plot is None else f'\n\n![PCK curves]({plot})'
     return f"""## Keypoints as a modality (Fig. 8)
 
-Areas under the PCK curves (0 to 50 mm), aligned and not, where the paper plots the curves.
+Areas under the PCK curves (0 to 50 mm), aligned and not; hands found in both images.
 
-{_table(found, rows, metrics, found.found_both)}"""
+{_table(found, list(modality_rows(found).items()), metrics, found.found_both)}{picture}"""
 
 
 def _segmentation(found: Measurements) -> str:
