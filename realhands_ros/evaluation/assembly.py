@@ -56,7 +56,7 @@ def assemble(
             **{stage: columns.arrays() for stage, columns in found.scores.items()},
             'views': found.views.arrays(),
         },
-        tracks={stage: tracks.scores() for stage, tracks in found.tracks.items()},
+        tracks=found.steadiness(),
         maps={stage: maps.arrays() for stage, maps in found.maps.items()},
         counts=dict(counts),
         timing=outcome.timing.arrays(),

@@ -66,6 +66,7 @@ class FrameEvaluator:
         self.views = Columns()
         self.scores = {stage: Columns() for stage in self.stages}
         self.tracks = {stage: Tracks() for stage in self.stages}
+        self.track_errors = {stage: Tracks() for stage in self.stages}
         self.maps = {stage: ErrorMaps() for stage in self.stages}
         self.tracking = TrackingCounter()
         self.frames = 0
@@ -106,6 +107,17 @@ class FrameEvaluator:
             self._note_shared(mesh, true_hand)
         self.showcase.offer(self.frames, frame, final, truth or (), errors)
         self.frames += 1
+
+    def steadiness(self) -> dict[str, Scores]:
+        """Return, by stage, the scores of TRACK_METRICS."""
+        steadiness = {}
+        for stage in self.stages:
+            scores = self.tracks[stage].scores()
+            errors = self.track_errors[stage].scores()
+            if 'jitter' in errors:
+                scores['jitter_error'] = errors['jitter']
+            steadiness[stage] = scores
+        return steadiness
 
     def _note_shared(self, mesh: HandMesh, truth: TrackedTruth | None) -> None:
         self.shared.add({
@@ -151,6 +163,8 @@ class FrameEvaluator:
                 found = Reconstruction.from_mesh(mesh)
                 scores |= hand_scores(found, truth.hand)
                 self.maps[stage].add(found, truth.hand)
+                errors = found.keypoints - truth.hand.keypoints
+                self.track_errors[stage].add(self.frames, self._truth_numbers(truth.id), errors)
             self.scores[stage].add(scores)
             track = self._track_numbers(mesh.id)
             self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)

@@ -19,7 +19,10 @@ _OPACITY = 0.75
 # RGB.
 _SIDE_COLOURS = {'right': (245, 190, 140), 'left': (140, 190, 245)}
 _TRUE_BGR = (60, 220, 60)
-_WIDTH_PX = 640
+# Side of a picture, and how much wider it is than the hands.
+_SIDE_PX = 480
+_MARGIN = 1.5
+_LEAST_SIDE_PX = 96
 
 
 def draw_meshes(
@@ -33,7 +36,7 @@ def draw_meshes(
     Return a BGR picture of the meshes before their image; true skeletons in green.
 
     ``image_bgr`` (H, W, 3); the meshes are in the rig's frame; ``true_px`` (21, 2), NaN where
-    unknown. The picture is at most 640 pixels wide.
+    unknown. The picture shows the part of the image that the hands are in.
     """
     drawn = image_bgr.astype(np.float64)
     for mesh in meshes:
@@ -45,11 +48,8 @@ def draw_meshes(
     picture = drawn.astype(np.uint8)
     for pixels in true_px:
         _draw_skeleton(picture, pixels)
-    height, width = picture.shape[:2]
-    if width > _WIDTH_PX:
-        size = (_WIDTH_PX, round(height * _WIDTH_PX / width))
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return picture
+    points = [camera.project(np.asarray(mesh.vertices_cam, np.float64)) for mesh in meshes]
+    return _closer(picture, np.concatenate([*points, *true_px]) if meshes or true_px else None)
 
 
 def as_jpeg(picture_bgr: Image) -> bytes:
@@ -66,3 +66,20 @@ def _draw_skeleton(picture: Image, pixels: NDArray[np.float64]) -> None:
         if parent >= 0 and known[child] and known[parent]:
             start, end = (tuple(int(v) for v in points[k]) for k in (parent, child))
             cv2.line(picture, start, end, _TRUE_BGR, 1, cv2.LINE_AA)
+
+
+def _closer(picture: Image, points_px: NDArray[np.float64] | None) -> Image:
+    """Return the square around points (N, 2), enlarged, or the whole picture without points."""
+    height, width = picture.shape[:2]
+    corner, side = np.zeros(2), float(max(height, width))
+    if points_px is not None:
+        inside = (points_px >= 0) & (points_px < [width, height])
+        known = points_px[inside.all(axis=1)]
+        if len(known):
+            low, high = known.min(axis=0), known.max(axis=0)
+            side = max(_MARGIN * float((high - low).max()), _LEAST_SIDE_PX)
+            corner = 0.5 * (low + high) - side / 2
+    scale = _SIDE_PX / side
+    affine = np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
+    size = (_SIDE_PX, _SIDE_PX)
+    return np.asarray(cv2.warpAffine(picture, affine, size, flags=cv2.INTER_AREA), np.uint8)

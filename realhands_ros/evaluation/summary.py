@@ -27,6 +27,7 @@ TABLE_METRICS = (
     'reprojection',
     'silhouette_iou',
     'jitter',
+    'jitter_error',
     'bone_variation',
 )
 

@@ -16,6 +16,12 @@ FloatArray = NDArray[np.float64]
 
 TRACK_METRICS: dict[str, Metric] = {
     'jitter': Metric('jitter', 'mm', 'RMS of keypoints after an 11-frame high-pass', digits=2),
+    'jitter_error': Metric(
+        'jitter err.',
+        'mm',
+        'the same of the keypoints less the true ones: no real motion',
+        digits=2,
+    ),
     'bone_variation': Metric('bones', '%', "coefficient of variation of the bones' lengths"),
 }
 

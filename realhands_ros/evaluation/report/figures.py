@@ -120,7 +120,7 @@ def _figure(rows: int, columns: int, *, height: float) -> tuple[Figure, list[Axe
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        message = 'plots need matplotlib: `pip install matplotlib`'
+        message = "plots need matplotlib: `pip install 'realhands[report]'`, or matplotlib itself"
         raise ConfigError(message) from error
     figure = Figure(figsize=(9.5, height), dpi=_DPI, layout='constrained')
     axes: list[Axes] = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
