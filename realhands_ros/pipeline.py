@@ -21,6 +21,8 @@ from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.stage import KeypointStage, KeypointStageConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage
+from realhands_ros.texture.hand_texture import HandTexture
+from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 T = TypeVar('T')
 
@@ -30,13 +32,15 @@ class PipelineConfig:
     """
     Which stages run, and how.
 
-    ``refinement`` None leaves the refinement out. The crops' size and margin of ``keypoints`` are
-    superseded by what the network's weights expect.
+    ``refinement`` None leaves the refinement out, ``texture`` None the texture. The crops' size
+    and margin of ``keypoints`` are superseded by what the network's weights expect, and the
+    texture's model folder by the network's.
     """
 
     keypoints: KeypointStageConfig = field(default_factory=KeypointStageConfig)
     handnet: HandNetStageConfig = field(default_factory=HandNetStageConfig)
     refinement: RefinementConfig | None = field(default_factory=RefinementConfig)
+    texture: TextureStageConfig | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,8 @@ class FrameResult:
     Everything that one frame gave, stage by stage.
 
     ``latency_ms``: the time of each stage by its name, in the order of running. ``rejected``:
-    observations that gave no mesh, and why. ``refined`` is empty where no refinement runs.
+    observations that gave no mesh, and why. ``refined`` and ``textures``, one a mesh, are empty
+    where these stages do not run.
     """
 
     stamp_ns: int
@@ -55,6 +60,7 @@ class FrameResult:
     refined: tuple[HandMesh, ...]
     rejected: tuple[RejectedHand, ...]
     latency_ms: dict[str, float]
+    textures: tuple[HandTexture, ...] = ()
 
     @property
     def meshes(self) -> tuple[HandMesh, ...]:
@@ -76,11 +82,14 @@ class HandPipeline:
                 crop_margin=self.handnet.crop_margin,
             )
         )
+        folder = self.config.handnet.model_folder or default_model_folder()
         self.refinement: RefinementStage | None = None
         if self.config.refinement is not None:
-            folder = self.config.handnet.model_folder or default_model_folder()
             data = load_hand_model_data(folder, 'right')
             self.refinement = RefinementStage(data, self.config.refinement)
+        self.texture: TextureStage | None = None
+        if self.config.texture is not None:
+            self.texture = TextureStage(replace(self.config.texture, model_folder=folder))
         self._last: dict[str, HandMesh] = {}
 
     def __call__(self, frame: StereoFrame) -> FrameResult:
@@ -91,7 +100,13 @@ class HandPipeline:
         refined: tuple[HandMesh, ...] = ()
         if self.refinement is not None:
             refined = clock.run('refinement', lambda: self._refine(found.meshes, frame))
-        result = FrameResult(
+        meshes = refined or found.meshes
+        textures: tuple[HandTexture, ...] = ()
+        if (stage := self.texture) is not None:
+            textures = clock.run('texture', lambda: stage(meshes, frame.cameras))
+        self._last = {mesh.id: mesh for mesh in meshes}
+        self.keypoints.remember(meshes, frame.stamp_ns)
+        return FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
             observations=observations,
@@ -99,13 +114,11 @@ class HandPipeline:
             refined=refined,
             rejected=found.rejected,
             latency_ms=clock.latency_ms,
+            textures=textures,
         )
-        self._last = {mesh.id: mesh for mesh in result.meshes}
-        self.keypoints.remember(result.meshes, frame.stamp_ns)
-        return result
 
     def reset(self) -> None:
-        """Forget all hands: for another film or a jump in time."""
+        """Forget all hands, though not their skin: for another film or a jump in time."""
         self._last = {}
         self.keypoints.reset()
 

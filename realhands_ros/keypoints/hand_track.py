@@ -28,6 +28,8 @@ _SIZE_RATE = 0.1
 _ONE_OF_TWO = 0.25
 # Sizes that differ by a larger share put a hand that one view sees at another distance.
 _SAME_SIZE = 0.02
+# A mesh that says more than this of a hand's size is not to be believed.
+_LARGEST_CHANGE = 1.7
 # A mesh may come this many frames after its images.
 _REMEMBERED_FRAMES = 8
 
@@ -91,14 +93,18 @@ class HandTrack:
         self.sighting = None
 
     def correct(self, points: FloatArray, stamp_ns: int) -> None:
-        """Take in a mesh's keypoints (21, 3) of the frame of ``stamp_ns``."""
+        """
+        Take in a mesh's keypoints (21, 3) of the frame of ``stamp_ns``.
+
+        Where two views measured the hand it knows nothing better. Where one saw it, the mesh knows
+        the hand's size, and so its distance, better than the detector.
+        """
         for number, placed in enumerate(self._recent):
-            if placed.stamp_ns != stamp_ns:
-                continue
-            if not placed.is_measured:
-                # The mesh knows the hand's size, and so its distance, better than one view does.
-                self._size = placed.size * spread(points) / spread(placed.by_detector)
-            self._recent[number] = replace(placed, points=points)
+            if placed.stamp_ns == stamp_ns and not placed.is_measured:
+                change = spread(points) / spread(placed.by_detector)
+                if 1 / _LARGEST_CHANGE < change < _LARGEST_CHANGE:
+                    self._size = placed.size * change
+                    self._recent[number] = replace(placed, points=points)
 
     def predicted_points(self, stamp_ns: int) -> FloatArray | None:
         """Return where the keypoints (21, 3) should be at ``stamp_ns``, None if nobody knows."""

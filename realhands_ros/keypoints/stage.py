@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.keypoints.detection import HandDetection, ViewDetector, ViewImage
 from realhands_ros.keypoints.frame import StereoFrame
@@ -194,7 +194,8 @@ class KeypointStage:
         May be called from another thread; doing without it is possible.
         """
         for mesh in meshes:
-            if np.isfinite(mesh.keypoints_cam).all():
+            doubtful = mesh.flags & MeshFlag.LOW_CONFIDENCE
+            if not doubtful and np.isfinite(mesh.keypoints_cam).all():
                 points = np.asarray(mesh.keypoints_cam, dtype=np.float64)
                 self._corrections[mesh.id] = (points, stamp_ns)
 

@@ -20,7 +20,7 @@ from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.sample import StereoSample, make_sample
 
 # Scenes of this generator whose hand is in full view, right and left ones.
-SEED, SCENES = 77, (0, 3, 6, 10, 11, 12, 14, 18, 27, 37)
+SEED, SCENES = 77, (0, 6, 10, 12, 14, 18, 27)
 
 
 @pytest.fixture(scope='module')
@@ -121,7 +121,7 @@ def test_a_raw_image_gives_the_keypoints_of_its_pinhole_camera(samples, still):
         found = still.detect(image, [plain.keypoints_px], search=False)
         if found:
             errors.append(error(found[0], plain.keypoints_px))
-    assert len(errors) >= 5
+    assert len(errors) >= 4
     assert np.median(errors) < 0.03
 
 
