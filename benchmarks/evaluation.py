@@ -29,7 +29,8 @@ _EVALUATE = """
 import resource, sys
 from realhands_ros.cli.main import main
 code = main(sys.argv[1:])
-print('PEAK_KB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print('USED', used.ru_maxrss, used.ru_utime + used.ru_stime)
 sys.exit(code)
 """
 
@@ -49,9 +50,9 @@ def main() -> None:
             longer = folder / f'bag_{frames}'
             _repeat(bag, longer, frames)
             rows.append((frames, *_evaluate(longer, args.weights, folder / 'result.zip')))
-    print('stereo frames | frames/s | ms a frame | peak memory MB')
-    for frames, fps, peak_mb in rows:
-        print(f'{frames:13d} | {fps:8.1f} | {1000 / fps:10.1f} | {peak_mb:14.0f}')
+    print('stereo frames | frames/s | ms a frame | peak memory MB | CPU s, start included')
+    for frames, fps, peak_mb, cpu_s in rows:
+        print(f'{frames:13d} | {fps:8.1f} | {1000 / fps:10.1f} | {peak_mb:14.0f} | {cpu_s:21.1f}')
 
 
 def _film(path: Path) -> Path:
@@ -90,16 +91,16 @@ def _moved(data: bytes, shift_ns: int) -> bytes:
     return bytes(data[:4]) + head + bytes(data[12:])
 
 
-def _evaluate(bag: Path, weights: Path | None, saved: Path) -> tuple[float, float]:
-    """Return frames a second and the peak memory in MB."""
+def _evaluate(bag: Path, weights: Path | None, saved: Path) -> tuple[float, float, float]:
+    """Return frames a second, the peak memory in MB and the computing time in seconds."""
     command = ['eval', 'bag', str(bag), '--texture', '--save', str(saved)]
     if weights is not None:
         command += ['--weights', str(weights)]
     done = subprocess.run(
         [sys.executable, '-c', _EVALUATE, *command], stdout=subprocess.PIPE, text=True, check=True
     )
-    peak_kb = float(done.stdout.rpartition('PEAK_KB')[2])
-    return EvaluationResult.load(saved).timing_means['fps'], peak_kb / 1024
+    peak_kb, cpu_s = (float(text) for text in done.stdout.rpartition('USED')[2].split())
+    return EvaluationResult.load(saved).timing_means['fps'], peak_kb / 1024, cpu_s
 
 
 if __name__ == '__main__':

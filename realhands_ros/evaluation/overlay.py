@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.crop import apply_affine
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.portrait import shade
 from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
@@ -38,18 +39,22 @@ def draw_meshes(
     ``image_bgr`` (H, W, 3); the meshes are in the rig's frame; ``true_px`` (21, 2), NaN where
     unknown. The picture shows the part of the image that the hands are in.
     """
-    drawn = image_bgr.astype(np.float64)
+    points = [camera.project(np.asarray(mesh.vertices_cam, np.float64)) for mesh in meshes]
+    affine = _closer(image_bgr.shape[:2], np.concatenate([*points, *true_px, np.zeros((0, 2))]))
+    picture = np.asarray(
+        cv2.warpAffine(image_bgr, affine, (_SIDE_PX, _SIDE_PX), flags=cv2.INTER_AREA), np.uint8
+    )
+    camera = camera.cropped(affine, _SIDE_PX, _SIDE_PX)
     for mesh in meshes:
         vertices = camera.to_camera(np.asarray(mesh.vertices_cam, np.float64))
         colour = np.array(_SIDE_COLOURS[mesh.handedness])
         shaded, fragments = shade(vertices, faces[mesh.handedness], camera, colour)
-        rows = shaded[fragments.mask][:, ::-1]
-        drawn[fragments.mask] = _OPACITY * rows + (1 - _OPACITY) * drawn[fragments.mask]
-    picture = drawn.astype(np.uint8)
+        behind = picture[fragments.mask].astype(np.float64)
+        mixed = _OPACITY * shaded[fragments.mask][:, ::-1] + (1 - _OPACITY) * behind
+        picture[fragments.mask] = mixed.astype(np.uint8)
     for pixels in true_px:
-        _draw_skeleton(picture, pixels)
-    points = [camera.project(np.asarray(mesh.vertices_cam, np.float64)) for mesh in meshes]
-    return _closer(picture, np.concatenate([*points, *true_px]) if meshes or true_px else None)
+        _draw_skeleton(picture, apply_affine(affine, pixels))
+    return picture
 
 
 def as_jpeg(picture_bgr: Image) -> bytes:
@@ -68,18 +73,15 @@ def _draw_skeleton(picture: Image, pixels: NDArray[np.float64]) -> None:
             cv2.line(picture, start, end, _TRUE_BGR, 1, cv2.LINE_AA)
 
 
-def _closer(picture: Image, points_px: NDArray[np.float64] | None) -> Image:
-    """Return the square around points (N, 2), enlarged, or the whole picture without points."""
-    height, width = picture.shape[:2]
+def _closer(size: tuple[int, ...], points_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the affine (2, 3) of the square around points (N, 2), or of all without points."""
+    height, width = size
     corner, side = np.zeros(2), float(max(height, width))
-    if points_px is not None:
-        inside = (points_px >= 0) & (points_px < [width, height])
-        known = points_px[inside.all(axis=1)]
-        if len(known):
-            low, high = known.min(axis=0), known.max(axis=0)
-            side = max(_MARGIN * float((high - low).max()), _LEAST_SIDE_PX)
-            corner = 0.5 * (low + high) - side / 2
+    inside = (points_px >= 0) & (points_px < [width, height])
+    known = points_px[inside.all(axis=1)]
+    if len(known):
+        low, high = known.min(axis=0), known.max(axis=0)
+        side = max(_MARGIN * float((high - low).max()), _LEAST_SIDE_PX)
+        corner = 0.5 * (low + high) - side / 2
     scale = _SIDE_PX / side
-    affine = np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
-    size = (_SIDE_PX, _SIDE_PX)
-    return np.asarray(cv2.warpAffine(picture, affine, size, flags=cv2.INTER_AREA), np.uint8)
+    return np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
