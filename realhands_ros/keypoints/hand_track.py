@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.keypoints.handedness_vote import HandednessVote
+from realhands_ros.keypoints.chirality import right_log_odds
+from realhands_ros.keypoints.handedness_vote import HandednessVote, log_odds_of_look
 from realhands_ros.keypoints.lifting import lay_on_keypoints
 from realhands_ros.keypoints.sighting import Sighting
-from realhands_ros.keypoints.two_view import spread
+from realhands_ros.keypoints.two_view import depth_noise, spread
 
 FloatArray = NDArray[np.float64]
 
@@ -78,8 +79,7 @@ class HandTrack:
     def see(self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int) -> None:
         """Take in what a frame shows of the hand."""
         self.sighting = sighting
-        for detection in sighting.detections:
-            self.vote.add(detection.right)
+        self.vote.add(_right_log_odds(sighting, cameras))
         placed = self._place(sighting, cameras, stamp_ns)
         if placed is not None:
             self._follow(placed)
@@ -155,6 +155,17 @@ class HandTrack:
         elif last.is_measured == placed.is_measured and _are_near(last.size, placed.size):
             moved = (placed.by_detector - last.by_detector).mean(axis=0)
             self._velocity += (moved / elapsed - self._velocity) / _VELOCITY_FRAMES
+
+
+def _right_log_odds(sighting: Sighting, cameras: Sequence[PinholeCamera]) -> float:
+    """Return how much a sighting speaks for a right hand: its looks' mean, and its form."""
+    looks = float(
+        np.mean([log_odds_of_look(seen.right, seen.size_px) for seen in sighting.detections])
+    )
+    if sighting.pairing is None:
+        return looks
+    points = sighting.pairing.triangulation.points
+    return looks + right_log_odds(points, depth_noise(cameras, points))
 
 
 def _are_near(one: float, other: float) -> bool:

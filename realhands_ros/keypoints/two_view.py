@@ -174,6 +174,14 @@ def triangulate(
     return Triangulation(points, np.where(known, np.stack(residuals), np.nan), in_front)
 
 
+def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
+    """Return about how much (metres) a pixel of disparity moves points (N, 3) in depth."""
+    left, right = cameras
+    distance = float(np.linalg.norm(np.nan_to_num(points).mean(axis=0) - left.centre))
+    baseline = float(np.linalg.norm(right.centre - left.centre))
+    return distance**2 / float(left.intrinsics[0, 0] * baseline)
+
+
 def _rows(camera: PinholeCamera, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return matrices (N, 2, 3) and right-hand sides (N, 2) of ``P_xy x - (x, y) P_z x = 0``."""
     projection = camera.intrinsics @ np.column_stack([camera.rotation, camera.translation])

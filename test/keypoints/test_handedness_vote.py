@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from realhands_ros.keypoints.handedness_vote import HandednessVote
+from realhands_ros.keypoints.handedness_vote import HandednessVote, log_odds_of_look
 
 
 def vote_of(*looks: float) -> HandednessVote:
     vote = HandednessVote()
     for look in looks:
-        vote.add(look)
+        vote.add(log_odds_of_look(look))
     return vote
 
 
@@ -24,13 +24,18 @@ def test_a_doubtful_look_does_not_turn_a_clear_vote():
 
 
 def test_two_seconds_of_a_deceiving_pose_do_not_turn_what_was_seen_before():
-    assert vote_of(*[0.05] * 200, *[0.95] * 120).handedness == 'left'
+    assert vote_of(*[0.05] * 200, *[0.95] * 60).handedness == 'left'
 
 
 def test_a_wrong_beginning_comes_to_an_end():
     assert vote_of(*[0.9] * 3, *[0.05] * 10).handedness == 'left'
     # However long it lasted.
     assert vote_of(*[0.95] * 5000, *[0.05] * 600).handedness == 'left'
+
+
+def test_a_large_hand_counts_more_than_a_small_one():
+    assert log_odds_of_look(0.9, 120.0) > log_odds_of_look(0.9, 80.0) > log_odds_of_look(0.9, 40.0)
+    assert log_odds_of_look(0.9, 1e6) < 10.0
 
 
 def test_impossible_certainty_is_no_error():
