@@ -31,8 +31,6 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate; return 0, or what options.deliver says."""
     wanted = options.requirements(args)
     source = BagSource(args.bag, args.truth, args.left, args.right, args.mono, args.frames)
-    config = ReplayConfig(
-        options.pipeline_config(args), options.ablation_variants(args), texture=args.texture
-    )
+    config = ReplayConfig(options.pipeline_config(args), options.ablation_variants(args))
     result = evaluate_bag(source, config, options.described(args))
     return options.deliver(args, result, wanted)

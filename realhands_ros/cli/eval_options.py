@@ -18,6 +18,7 @@ from realhands_ros.hand.model_file import default_model_folder, load_hand_model_
 from realhands_ros.handnet.inference import Backend
 from realhands_ros.handnet.stage import HandNetStageConfig, default_weights_path
 from realhands_ros.pipeline import PipelineConfig
+from realhands_ros.texture.stage import TextureStageConfig
 
 # Exit codes beyond 0 and the 1 of an error without a result.
 REQUIREMENT_NOT_MET = 3
@@ -73,6 +74,7 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     return PipelineConfig(
         handnet=HandNetStageConfig(args.weights, args.model, backend=args.backend),
         refinement=None if variant is None else variant.config,
+        texture=TextureStageConfig() if getattr(args, 'texture', False) else None,
     )
 
 

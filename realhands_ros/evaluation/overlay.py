@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -26,35 +27,54 @@ _MARGIN = 1.5
 _LEAST_SIDE_PX = 96
 
 
-def draw_meshes(
-    image_bgr: Image,
-    camera: PinholeCamera,
-    meshes: Sequence[HandMesh],
-    faces: Mapping[Handedness, NDArray[np.int64]],
-    true_px: Sequence[NDArray[np.float64]] = (),
-) -> Image:
+@dataclass(frozen=True, eq=False)
+class Overlay:
     """
-    Return a BGR picture of the meshes before their image; true skeletons in green.
+    The part of an image that hands are in, and what is to be drawn over it.
 
-    ``image_bgr`` (H, W, 3); the meshes are in the rig's frame; ``true_px`` (21, 2), NaN where
-    unknown. The picture shows the part of the image that the hands are in.
+    ``picture`` (480, 480, 3) BGR; ``camera`` is that of the picture; ``meshes`` are in the rig's
+    frame; ``true_px`` (21, 2) are pixels of the picture, NaN where unknown.
     """
-    points = [camera.project(np.asarray(mesh.vertices_cam, np.float64)) for mesh in meshes]
-    affine = _closer(image_bgr.shape[:2], np.concatenate([*points, *true_px, np.zeros((0, 2))]))
-    picture = np.asarray(
-        cv2.warpAffine(image_bgr, affine, (_SIDE_PX, _SIDE_PX), flags=cv2.INTER_AREA), np.uint8
-    )
-    camera = camera.cropped(affine, _SIDE_PX, _SIDE_PX)
-    for mesh in meshes:
-        vertices = camera.to_camera(np.asarray(mesh.vertices_cam, np.float64))
-        colour = np.array(_SIDE_COLOURS[mesh.handedness])
-        shaded, fragments = shade(vertices, faces[mesh.handedness], camera, colour)
-        behind = picture[fragments.mask].astype(np.float64)
-        mixed = _OPACITY * shaded[fragments.mask][:, ::-1] + (1 - _OPACITY) * behind
-        picture[fragments.mask] = mixed.astype(np.uint8)
-    for pixels in true_px:
-        _draw_skeleton(picture, apply_affine(affine, pixels))
-    return picture
+
+    picture: Image
+    camera: PinholeCamera
+    meshes: tuple[HandMesh, ...]
+    true_px: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def cut(
+        cls,
+        image_bgr: Image,
+        camera: PinholeCamera,
+        meshes: Sequence[HandMesh],
+        true_px: Sequence[NDArray[np.float64]] = (),
+    ) -> Overlay:
+        """Cut the picture out of an image (H, W, 3); ``true_px`` are pixels of the image."""
+        points = [camera.project(np.asarray(mesh.vertices_cam, np.float64)) for mesh in meshes]
+        shown = np.concatenate([*points, *true_px, np.zeros((0, 2))])
+        affine = _closer(image_bgr.shape[:2], shown)
+        size = (_SIDE_PX, _SIDE_PX)
+        picture = cv2.warpAffine(image_bgr, affine, size, flags=cv2.INTER_AREA)
+        return cls(
+            np.asarray(picture, np.uint8),
+            camera.cropped(affine, *size),
+            tuple(meshes),
+            tuple(apply_affine(affine, pixels) for pixels in true_px),
+        )
+
+    def drawn(self, faces: Mapping[Handedness, NDArray[np.int64]]) -> Image:
+        """Return the picture with shaded meshes, and the true skeletons in green."""
+        picture = self.picture.copy()
+        for mesh in self.meshes:
+            vertices = self.camera.to_camera(np.asarray(mesh.vertices_cam, np.float64))
+            colour = np.array(_SIDE_COLOURS[mesh.handedness])
+            shaded, fragments = shade(vertices, faces[mesh.handedness], self.camera, colour)
+            behind = picture[fragments.mask].astype(np.float64)
+            mixed = _OPACITY * shaded[fragments.mask][:, ::-1] + (1 - _OPACITY) * behind
+            picture[fragments.mask] = mixed.astype(np.uint8)
+        for pixels in self.true_px:
+            _draw_skeleton(picture, pixels)
+        return picture
 
 
 def as_jpeg(picture_bgr: Image) -> bytes:

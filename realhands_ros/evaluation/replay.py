@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from realhands_ros.evaluation.assembly import Outcome
 from realhands_ros.evaluation.columns import Columns
 from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
-from realhands_ros.evaluation.hand_scores import Scores
 from realhands_ros.evaluation.methods import RefinementVariant
 from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.hand_mesh import HandMesh
@@ -18,7 +16,6 @@ from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.pipeline import FrameResult, HandPipeline, PipelineConfig
 from realhands_ros.refinement.stage import RefinementStage
-from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 REGRESSED, REFINED = 'regressed', 'refined'
 _TITLES = {REGRESSED: 'regressed', REFINED: 'refined'}
@@ -30,14 +27,12 @@ class ReplayConfig:
     What is replayed, and what is tried beside it.
 
     ``variants``: further refinements of the same regressed meshes, for the ablation table; they
-    do not influence what the pipeline does next. ``texture``: the texture stage runs too, which
-    changes no mesh; its time and the coverage of its atlas are noted. ``forget``: every frame
-    stands for itself, as photographs do.
+    do not influence what the pipeline does next. ``forget``: every frame stands for itself, as
+    photographs do.
     """
 
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     variants: tuple[RefinementVariant, ...] = ()
-    texture: bool = False
     forget: bool = False
 
 
@@ -64,9 +59,6 @@ class Replay:
             for variant in config.variants
             if variant.config is not None
         }
-        self._texture = None
-        if config.texture:
-            self._texture = TextureStage(TextureStageConfig(model_folder=folder))
         self._last: dict[str, dict[str, HandMesh]] = {name: {} for name in self._variants}
         self.titles = self._titles()
         self.timing = Columns()
@@ -87,10 +79,10 @@ class Replay:
             if self._config.forget:
                 self._pipeline.reset()
             result = self._pipeline(seen.frame)
-            coverage, texture_ms = self._paint(result, seen.frame)
-            self.timing.add(result.latency_ms | texture_ms)
+            self.timing.add(result.latency_ms)
             self.rejected += len(result.rejected)
             meshes = self._meshes(result, seen.frame)
+            coverage = [{'coverage': texture.coverage} for texture in result.textures]
             self.evaluator.add(seen.frame, meshes, seen.truth, coverage)
             yield result
 
@@ -105,17 +97,6 @@ class Replay:
         if self._config.pipeline.refinement is not None:
             titles[REFINED] = _TITLES[REFINED]
         return titles
-
-    def _paint(
-        self, result: FrameResult, frame: StereoFrame
-    ) -> tuple[list[Scores], dict[str, float]]:
-        """Run the texture stage; return the coverage of each hand's atlas, and the time."""
-        if self._texture is None:
-            return [], {}
-        start = time.perf_counter()
-        textures = self._texture(result.meshes, frame.cameras)
-        elapsed_ms = 1e3 * (time.perf_counter() - start)
-        return [{'coverage': texture.coverage} for texture in textures], {'texture': elapsed_ms}
 
     def _meshes(self, result: FrameResult, frame: StereoFrame) -> Mapping[str, Sequence[HandMesh]]:
         meshes: dict[str, Sequence[HandMesh]] = {REGRESSED: result.regressed}

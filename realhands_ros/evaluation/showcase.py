@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.evaluation.all_metrics import ALL_METRICS
-from realhands_ros.evaluation.overlay import as_jpeg, draw_meshes
+from realhands_ros.evaluation.overlay import Overlay, as_jpeg
 from realhands_ros.evaluation.result import Picture
 from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.hand_mesh import HandMesh
@@ -18,8 +19,8 @@ from realhands_ros.keypoints.frame import StereoFrame, to_bgr
 
 _KEPT = 4
 
-# How good, (negated) number of the frame, picture.
-_Entry = tuple[float, int, bytes]
+# How good, (negated) number of the frame, which no two share, what is shown.
+_Entry = tuple[float, int, Overlay]
 
 
 class Showcase:
@@ -48,11 +49,11 @@ class Showcase:
             return
         camera, image = frame.cameras[0], to_bgr(frame.images[0])
         true_px = [hand.keypoints_px(0, camera) for hand in truth]
-        jpeg = as_jpeg(draw_meshes(image, camera, meshes, self._faces, true_px))
+        overlay = Overlay.cut(image, camera, [_without_views(mesh) for mesh in meshes], true_px)
         if is_best:
-            _keep(self._best, (-error, -number, jpeg))
+            _keep(self._best, (-error, -number, overlay))
         if is_worst:
-            _keep(self._worst, (error, -number, jpeg))
+            _keep(self._worst, (error, -number, overlay))
 
     def pictures(self, metric: str | None) -> tuple[Picture, ...]:
         """Return the best frames, then the worst; ``metric`` names what the errors are."""
@@ -61,11 +62,19 @@ class Showcase:
             return ()
         heading = ALL_METRICS[metric].heading
         for name, entries in (('best', self._best), ('worst', self._worst)):
-            for rank, (value, number, jpeg) in enumerate(sorted(entries, reverse=True), start=1):
+            for rank, (value, number, overlay) in enumerate(
+                sorted(entries, reverse=True), start=1
+            ):
                 figure = ALL_METRICS[metric].text(abs(value))
                 caption = f'{name} {rank}: frame {-number}, {heading} {figure}'
+                jpeg = as_jpeg(overlay.drawn(self._faces))
                 shown.append(Picture(f'{name}_{rank}.jpg', caption, jpeg))
         return tuple(shown)
+
+
+def _without_views(mesh: HandMesh) -> HandMesh:
+    """Return a mesh without its crops, which need not be kept."""
+    return replace(mesh, views=())
 
 
 def _keep(entries: list[_Entry], entry: _Entry) -> None:

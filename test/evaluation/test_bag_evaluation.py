@@ -23,6 +23,7 @@ from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.pipeline import PipelineConfig
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.texture.stage import TextureStageConfig
 
 FRAMES = 6
 
@@ -37,9 +38,12 @@ def bag(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def config(untrained_weights):
-    pipeline = PipelineConfig(handnet=HandNetStageConfig(untrained_weights, backend='torch'))
+    pipeline = PipelineConfig(
+        handnet=HandNetStageConfig(untrained_weights, backend='torch'),
+        texture=TextureStageConfig(),
+    )
     (paper,) = (v for v in refinement_variants() if v.name == 'sgd3')
-    return ReplayConfig(pipeline, variants=(paper,), texture=True)
+    return ReplayConfig(pipeline, variants=(paper,))
 
 
 @pytest.fixture(scope='module')
