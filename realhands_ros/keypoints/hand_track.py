@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.chirality import right_log_odds
 from realhands_ros.keypoints.handedness_vote import HandednessVote, log_odds_of_look
 from realhands_ros.keypoints.lifting import lay_on_keypoints
@@ -59,7 +60,8 @@ class HandTrack:
     ``id``: random text, never used again; ``sighting``: what this frame shows of it, None when it
     is lost; ``frames_seen``: in how many frames it was seen; ``evidence``: the same, but frames in
     which one of two views does not see it count less; ``is_believed``: whether it has once been
-    certain enough to be reported.
+    certain enough to be reported; ``is_overruled``: whether it has the other side than its own
+    looks say, as the same person's other hand has a better claim to that one.
     """
 
     def __init__(self, stamp_ns: int) -> None:
@@ -69,6 +71,7 @@ class HandTrack:
         self.frames_seen = 0
         self.evidence = 0.0
         self.is_believed = False
+        self.is_overruled = False
         self.vote = HandednessVote()
         self.sighting: Sighting | None = None
         # Size of the hand relative to the detector's own guess, as two views measure it.
@@ -87,6 +90,18 @@ class HandTrack:
         self.frames_seen += 1
         whole = len(sighting.detections) == len(sighting.views)
         self.evidence += 1.0 if whole else _ONE_OF_TWO
+
+    @property
+    def handedness(self) -> Handedness:
+        """Return which hand it is."""
+        if self.is_overruled:
+            return 'left' if self.vote.handedness == 'right' else 'right'
+        return self.vote.handedness
+
+    @property
+    def handedness_score(self) -> float:
+        """Return the confidence in [0, 1] in the side; one half where the vote is overruled."""
+        return 0.5 if self.is_overruled else self.vote.score
 
     def lose(self) -> None:
         """Take in that a frame does not show the hand."""

@@ -34,10 +34,15 @@ Cost = Callable[[HandTrack, Sighting], float]
 class HandTracker:
     """Keeps the hands in front of one rig apart over time."""
 
-    def __init__(self, *, max_hands: int, keep_lost_s: float) -> None:
-        """Begin without hands; a lost hand keeps its identity for ``keep_lost_s``."""
+    def __init__(self, *, max_hands: int, keep_lost_s: float, one_person: bool = False) -> None:
+        """
+        Begin without hands; a lost hand keeps its identity for ``keep_lost_s``.
+
+        ``one_person``: no two hands are of the same side.
+        """
         self._max_hands = max_hands
         self._keep_lost_s = keep_lost_s
+        self._one_person = one_person
         self.tracks: list[HandTrack] = []
 
     def update(
@@ -55,6 +60,8 @@ class HandTracker:
         rest = [s for s in rest if not (s.pairing is None and look.is_near(s, known))]
         rest = self._assign(lost, rest, look.cost_to_come_back, look)
         self._begin(rest, look)
+        if self._one_person:
+            _tell_sides_apart([track for track in self.tracks if track.sighting is not None])
         taken = sum(track.sighting is not None for track in self.tracks)
         return len(sightings) - taken
 
@@ -144,6 +151,14 @@ class _Look:
         return max(distances, default=_UNKNOWN)
 
 
+def _tell_sides_apart(seen: Sequence[HandTrack]) -> None:
+    """Give one of two hands that both claim the same side, the less certain one, the other."""
+    for track in seen:
+        track.is_overruled = False
+    if len(seen) == 2 and seen[0].handedness == seen[1].handedness:
+        min(seen, key=lambda track: track.vote.certainty).is_overruled = True
+
+
 def _wrong_side(track: HandTrack, sighting: Sighting) -> float:
     """Return the probability that a sighting is not of the track's side."""
-    return 1.0 - sighting.right if track.vote.handedness == 'right' else sighting.right
+    return 1.0 - sighting.right if track.handedness == 'right' else sighting.right

@@ -60,3 +60,8 @@ class HandednessVote:
         """Return the probability of the answer."""
         towards = self._log_odds if self.handedness == 'right' else -self._log_odds
         return 1.0 / (1.0 + math.exp(-towards))
+
+    @property
+    def certainty(self) -> float:
+        """Return how much speaks for the answer, as log odds."""
+        return abs(self._log_odds)

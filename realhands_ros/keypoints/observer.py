@@ -52,9 +52,9 @@ class HandObserver:
         assert sighting is not None
         return HandObservation(
             id=track.id,
-            handedness=track.vote.handedness,
+            handedness=track.handedness,
             views=tuple(self._view(track, sighting, frame, n) for n in range(frame.num_views)),
-            handedness_score=track.vote.score,
+            handedness_score=track.handedness_score,
             score=sighting.presence,
             world_landmarks=tuple(hand.world if hand else None for hand in sighting.views),
         )

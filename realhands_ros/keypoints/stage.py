@@ -53,6 +53,7 @@ class KeypointStageConfig:
     (0..1): from which score on a new hand is believed, and a known one kept.
     ``model_complexity``: 0 for MediaPipe's lite models, 1 for the full ones. ``task_file``: a
     ``hand_landmarker.task`` of MediaPipe's Tasks API in place of the models in its wheel.
+    ``one_person``: the hands are those of one person, so two of them are never of the same side.
     ``keep_lost_s``: how long a lost hand keeps its identity, seconds. ``crop_size`` (pixels) and
     ``crop_margin`` (relative to the keypoints' box) of the crops: those that the network expects.
     ``filter``: smoothing of the keypoints; ``filter_cutoff_hz`` and ``filter_beta`` are the
@@ -66,7 +67,8 @@ class KeypointStageConfig:
     tracking_confidence: float = 0.5
     model_complexity: Literal[0, 1] = 1
     task_file: Path | None = None
-    keep_lost_s: float = 2.0
+    one_person: bool = True
+    keep_lost_s: float = 3.0
     crop_size: int = 128
     crop_margin: float = 1.5
     filter: KeypointFilter = 'none'
@@ -141,7 +143,9 @@ class KeypointStage:
         self._detectors = [self._make_detector(self.config)]
         self._threads: ThreadPoolExecutor | None = None
         self._tracker = HandTracker(
-            max_hands=self.config.max_hands, keep_lost_s=self.config.keep_lost_s
+            max_hands=self.config.max_hands,
+            keep_lost_s=self.config.keep_lost_s,
+            one_person=self.config.one_person,
         )
         crops = CropConfig(self.config.crop_size, self.config.crop_margin)
         self._observer = HandObserver(crops, self.config.smoothing)
@@ -256,7 +260,7 @@ class KeypointStage:
         if track.sighting is None:
             return False
         enough = _TO_BELIEVE
-        if track.vote.score >= _SURE_OF_SIDE:
+        if track.is_overruled or track.vote.score >= _SURE_OF_SIDE:
             enough = _TO_BELIEVE_PAIR if track.sighting.pairing else _TO_BELIEVE_SURE
         track.is_believed |= track.evidence >= enough or self.config.still_images
         return track.is_believed

@@ -33,7 +33,7 @@ class Film:
         self.unclaimed = self.tracker.update(sightings, self.rig.views, self.stamp_ns)
         self.stamp_ns += FRAME_NS
         seen = [track for track in self.tracker.tracks if track.sighting is not None]
-        return {track.vote.handedness: track.id for track in seen}
+        return {track.handedness: track.id for track in seen}
 
 
 @pytest.fixture
@@ -158,3 +158,25 @@ def test_a_mesh_that_comes_late_still_tells_the_size(film, rig, hand_at, detecti
             film.tracker.tracks[0].correct(hand, (n - 2) * FRAME_NS)
     expected = film.tracker.tracks[0].predicted_px(rig.right, 3 * FRAME_NS)
     assert np.abs(expected - rig.right.project(hand)).mean() < 0.3
+
+
+def test_two_hands_of_one_person_are_a_left_and_a_right_one(rig, hand_at, detection):
+    """The detector takes both for right hands, the one to the left less surely so."""
+    for one_person in (True, False):
+        film = Film(rig, hand_at, detection, one_person=one_person)
+        for _ in range(10):
+            hands = [(hand_at(RIGHT[0]), 0.95), (hand_at(LEFT[0], 'left', 'open'), 0.8)]
+            detections = [
+                [detection(hand, camera, 'right', sure=sure) for hand, sure in hands]
+                for camera in rig.views
+            ]
+            sightings = match_views(detections, rig.views).hands
+            film.tracker.update(sightings, rig.views, film.stamp_ns)
+            film.stamp_ns += FRAME_NS
+        first, second = film.tracker.tracks
+        assert first.handedness == 'right' and not first.is_overruled
+        assert second.handedness == ('left' if one_person else 'right')
+        assert second.handedness_score == 0.5 if one_person else second.handedness_score > 0.9
+        # Alone again, it is what it looks like.
+        film.tracker.update([sightings[1]], rig.views, film.stamp_ns)
+        assert second.handedness == 'right'
