@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.detection import box_size
 from realhands_ros.keypoints.hand_track import HandTrack
 from realhands_ros.keypoints.sighting import IMPOSSIBLE, Sighting
@@ -19,7 +21,8 @@ _GATE = 0.7
 # after a while anywhere.
 _FASTEST = 16.0
 _ANYWHERE_AFTER_S = 0.5
-# It must not be surely of the other side where it is expected, nor rather of it elsewhere.
+# It must not be surely of the other side where it is expected, nor rather of it elsewhere, unless
+# it cannot be of it.
 _SURELY, _RATHER = 0.85, 0.5
 # The distance from a place that nobody knows: farther than any, and still possible.
 _UNKNOWN = 1e3
@@ -58,7 +61,9 @@ class HandTracker:
         known = [track for track in seen if track.sighting is not None]
         # A look of one view at a hand that is seen already, which does not fit the other view's.
         rest = [s for s in rest if not (s.pairing is None and look.is_near(s, known))]
-        rest = self._assign(lost, rest, look.cost_to_come_back, look)
+        taken_sides = {track.handedness for track in known} if self._one_person else set()
+        come_back = partial(look.cost_to_come_back, taken_sides)
+        rest = self._assign(lost, rest, come_back, look)
         self._begin(rest, look)
         if self._one_person:
             _tell_sides_apart([track for track in self.tracks if track.sighting is not None])
@@ -115,8 +120,14 @@ class _Look:
         youth = _YOUTH if track.frames_seen < _YOUNG_FRAMES else 0.0
         return distance + _WRONG_SIDE * _wrong_side(track, sighting) + youth
 
-    def cost_to_come_back(self, track: HandTrack, sighting: Sighting) -> float:
-        """Return how badly a sighting fits a lost hand; IMPOSSIBLE if not at all."""
+    def cost_to_come_back(
+        self, taken_sides: set[Handedness], track: HandTrack, sighting: Sighting
+    ) -> float:
+        """
+        Return how badly a sighting fits a lost hand; IMPOSSIBLE if not at all.
+
+        ``taken_sides``: those of which no other hand can be, there being one already.
+        """
         lost_s = 1e-9 * (self.stamp_ns - track.last_seen_ns)
         wrong_side = _wrong_side(track, sighting)
         distance = self.distance(track, sighting, by_guess=False)
@@ -126,7 +137,8 @@ class _Look:
             or distance < _GATE + _FASTEST * lost_s
             or lost_s > _ANYWHERE_AFTER_S
         )
-        if is_expected or (is_in_reach and wrong_side < _RATHER):
+        is_other_taken = bool(taken_sides - {track.handedness})
+        if is_expected or (is_in_reach and wrong_side < (_SURELY if is_other_taken else _RATHER)):
             return distance + _WRONG_SIDE * wrong_side
         return IMPOSSIBLE
 
