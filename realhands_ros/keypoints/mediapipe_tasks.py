@@ -96,8 +96,9 @@ def _detection(image: ViewImage, landmarks: Any, world: Any, sides: Any) -> Hand
     if image.lens is not None:
         keypoints_px = image.lens.undistort(keypoints_px)
     score = float(sides[0].score)
-    # The landmarker means the hand in a mirror image; our images are not mirrored.
-    right = score if sides[0].category_name == 'Left' else 1.0 - score
+    # Releases differ in what they call the two classes (0.10.0 means a mirror image, 0.10.21 does
+    # not); the model's first class is the right hand of an image that is not mirrored.
+    right = score if sides[0].index == 0 else 1.0 - score
     return HandDetection(
         keypoints_px=keypoints_px,
         world=np.array([[point.x, point.y, point.z] for point in world]),
