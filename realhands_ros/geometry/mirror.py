@@ -50,7 +50,8 @@ def mirror_camera(camera: PinholeCamera) -> PinholeCamera:
     The rig's frame is mirrored with it, so a mirrored stereo rig stays one.
     """
     intrinsics = camera.intrinsics.copy()
-    intrinsics[0, 1] = -intrinsics[0, 1]
+    # Those of a crop that undoes the stretch of an off-axis view have both of these.
+    intrinsics[0, 1], intrinsics[1, 0] = -intrinsics[0, 1], -intrinsics[1, 0]
     intrinsics[0, 2] = camera.width - 1 - intrinsics[0, 2]
     mirror = np.diag(POINT_SIGNS)
     return replace(

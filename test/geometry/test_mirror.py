@@ -45,9 +45,11 @@ def test_twice_is_the_identity(mirror) -> None:
     np.testing.assert_array_equal(result, values)
 
 
-def test_mirrored_camera_sees_mirrored_points_in_the_mirrored_image() -> None:
+# That of an ordinary camera, and of a crop of one that undoes the stretch of an off-axis view.
+@pytest.mark.parametrize('lower_skew', [0.0, 40.0])
+def test_mirrored_camera_sees_mirrored_points_in_the_mirrored_image(lower_skew) -> None:
     camera = PinholeCamera(
-        np.array([[500.0, 3.0, 310.0], [0.0, 480.0, 240.0], [0.0, 0.0, 1.0]]),
+        np.array([[500.0, 3.0, 310.0], [lower_skew, 480.0, 240.0], [0.0, 0.0, 1.0]]),
         640,
         480,
         rotation=axis_angle_to_matrix([0.1, -0.2, 0.3]),
