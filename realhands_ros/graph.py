@@ -58,7 +58,7 @@ GRAPH = (
         'keypoint_node',
         'realhands_ros.nodes.keypoint_node:KeypointNode',
         inputs=(*_IMAGES, *_CAMERA_INFOS, 'hands/mesh'),
-        outputs=('hands/observations',),
+        outputs=('hands/observations', 'hands/overlay'),
     ),
     NodeSpec(
         'handnet_node',
@@ -70,13 +70,13 @@ GRAPH = (
         'refinement_node',
         'realhands_ros.nodes.refinement_node:RefinementNode',
         inputs=('hands/mesh_regressed', *_CAMERA_INFOS),
-        outputs=('hands/mesh',),
+        outputs=('hands/mesh', 'hands/points', 'hands/left/wrist', 'hands/right/wrist'),
     ),
     NodeSpec(
         'texture_node',
         'realhands_ros.nodes.texture_node:TextureNode',
         inputs=('hands/mesh', 'hands/mesh_regressed', *_CAMERA_INFOS),
-        outputs=('hands/texture',),
+        outputs=('hands/texture', 'hands/markers'),
     ),
 )
 

@@ -25,7 +25,6 @@ class CameraFeed:
         self._rectified = bool(node.values['rectified'])
         self._infos: dict[str, CameraInfo] = {}
         self._decoded: tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]] | None = None
-        self._calibration = 'missing'
         # The executor writes what the worker reads.
         self._lock = threading.Lock()
 
@@ -49,8 +48,12 @@ class CameraFeed:
 
     @property
     def calibration(self) -> str:
-        """Return 'valid', 'missing', or 'invalid' with the reason."""
-        return self._calibration
+        """Return 'valid', or in words what is wrong."""
+        try:
+            self.decode()
+        except CalibrationError as error:
+            return str(error)
+        return 'valid'
 
     def _on_info(self, eye: str, info: CameraInfo) -> None:
         with self._lock:
@@ -68,13 +71,7 @@ class CameraFeed:
             )
             raise CalibrationError(message)
         infos = [self._infos[eye] for eye in self.eyes]
-        try:
-            decoded = decode_cameras(infos, rectified=self._rectified)
-        except CalibrationError as error:
-            self._calibration = f'invalid: {error}'
-            raise
-        self._calibration = 'valid'
-        return decoded
+        return decode_cameras(infos, rectified=self._rectified)
 
 
 def _is_same(one: CameraInfo, other: CameraInfo) -> bool:

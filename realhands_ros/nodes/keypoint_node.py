@@ -15,6 +15,7 @@ from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.image_decoding import decode_image
 from realhands_ros.nodes.mesh_conversion import mesh_from_msg
 from realhands_ros.nodes.observation_conversion import observation_to_msg
+from realhands_ros.nodes.overlay import OverlayOutput
 from realhands_ros.nodes.pairing import Pairer
 from realhands_ros.nodes.parameter_tables import KEYPOINT_PARAMETERS
 from realhands_ros.nodes.quality_of_service import images
@@ -31,11 +32,13 @@ class KeypointNode(StageNode):
         self._feed = CameraFeed(self)
         self._pairer: Pairer[Image] = Pairer(slop_ns=round(1e9 * self.values['sync_slop']))
         self._stage: KeypointStage | None = None
+        self._overlay: OverlayOutput | None = None
 
     def load(self) -> None:
         """Load the detector's models."""
         self._stage = KeypointStage(keypoint_config(self.values))
         self._observations = self.add_output(HandObservationArray, 'hands/observations')
+        self._overlay = OverlayOutput(self, self.values['overlay_rate'])
 
     def listen(self) -> None:
         """Subscribe to the cameras, and to the meshes of earlier frames."""
@@ -44,8 +47,7 @@ class KeypointNode(StageNode):
         self._feed.listen()
         for eye in self._feed.eyes:
             self.add_input(Image, f'{eye}/image', partial(self._on_image, eye), qos)
-        if self.values['use_meshes']:
-            self.add_input(HandMeshArray, 'hands/mesh', self._on_meshes)
+        self.add_input(HandMeshArray, 'hands/mesh', self._on_meshes)
 
     def process(self, item: tuple[Image, ...]) -> tuple[Header, int]:
         """Find the hands in the images of one instant."""
@@ -58,6 +60,7 @@ class KeypointNode(StageNode):
             cameras,
             lenses,
         )
+        self._overlay.keep(frame)
         hands = self._stage(frame)
         self._publish(header, [observation_to_msg(hand, header) for hand in hands])
         self._report_problems()
@@ -70,8 +73,10 @@ class KeypointNode(StageNode):
     def unload(self) -> None:
         """Close the detectors."""
         stage, self._stage = self._stage, None
-        if stage is not None:
-            stage.close()
+        overlay, self._overlay = self._overlay, None
+        for part in (overlay, stage):
+            if part is not None:
+                part.close()
 
     def facts(self) -> dict[str, str]:
         """Tell of the calibration and of images that found no partner."""
@@ -99,9 +104,11 @@ class KeypointNode(StageNode):
             self.accept(pair)
 
     def _on_meshes(self, message: HandMeshArray) -> None:
-        if message.hands and self._stage is not None:
-            meshes = [mesh_from_msg(hand) for hand in message.hands]
-            self._stage.remember(meshes, nanoseconds(message.header.stamp))
+        stamp_ns = nanoseconds(message.header.stamp)
+        meshes = [mesh_from_msg(hand) for hand in message.hands]
+        if meshes and self.values['use_meshes']:
+            self._stage.remember(meshes, stamp_ns)
+        self._overlay.show(message.header, stamp_ns, meshes)
 
     def _report_problems(self) -> None:
         report = self._stage.report

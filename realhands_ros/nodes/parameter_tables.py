@@ -66,7 +66,10 @@ KEYPOINT_PARAMETERS = (
         "A hand_landmarker.task of MediaPipe's Tasks API; empty for the models in its wheel.",
     ),
     Parameter(
-        'keep_lost', 2.0, 'How long a lost hand keeps its identity.', unit='s', low=0, high=10
+        'keep_lost', 3.0, 'How long a lost hand keeps its identity.', unit='s', low=0, high=10
+    ),
+    Parameter(
+        'one_person', True, 'The hands are those of one person: never two of the same side.'
     ),
     Parameter('crop_size', 128, 'Side of a crop.', unit='pixels', low=16, high=1024),
     Parameter(
@@ -159,14 +162,32 @@ REFINEMENT_PARAMETERS = (
     Parameter(
         'publish_tf', True, 'Publish the wrists as transforms: on /tf where tf2_msgs is installed.'
     ),
-    Parameter('publish_rwr', False, 'Publish rwr/mano and rwr/wrist for srl-ethz/rwr_system.'),
+    Parameter(
+        'publish_doubtful',
+        False,
+        'Wrists, transforms and the outputs below of meshes flagged LOW_CONFIDENCE as well.',
+    ),
+    Parameter(
+        'publish_rwr',
+        False,
+        'Publish hands/<side>/rwr_mano, 21 points for rwr_system beside hands/<side>/wrist.',
+    ),
     Parameter(
         'publish_dex_retargeting',
         False,
-        'Publish 21 points in the operator frame of dex-retargeting.',
+        'Publish hands/<side>/dex_retargeting, 21 points in its operator frame.',
     ),
-    Parameter('publish_openxr', False, 'Publish the 25 joints of OpenXR as a PoseArray.'),
-    Parameter('publish_joint_states', False, 'Publish the joint angles of the URDF hand.'),
+    Parameter(
+        'publish_geort', False, "Publish hands/<side>/geort, 21 points in GeoRT's palm frame."
+    ),
+    Parameter(
+        'publish_openxr', False, 'Publish hands/<side>/openxr_joints, 25 joints as a PoseArray.'
+    ),
+    Parameter(
+        'publish_joint_states',
+        False,
+        'Publish hands/<side>/joint_states, the angles of the URDF hand.',
+    ),
 )
 
 TEXTURE_PARAMETERS = (
@@ -187,6 +208,12 @@ TEXTURE_PARAMETERS = (
         unit='Hz',
         low=0.1,
         high=120,
+    ),
+    Parameter(
+        'load_profile', True, 'Begin with the profile in use (`realhands profile`), if any.'
+    ),
+    Parameter(
+        'save_profile', False, 'Make what was learnt of the hands the profile in use at the end.'
     ),
     Parameter('texture_rate', 1.0, 'Most atlases a second.', unit='Hz', low=0.01, high=30),
     Parameter('texture_format', 'jpeg', 'Compression of the atlas.', choices=('jpeg', 'png')),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.hand.skeleton import HandSkeleton
+from realhands_ros.nodes.adapters import AdapterOutputs
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.mesh_conversion import mesh_from_msg, mesh_to_msg
 from realhands_ros.nodes.parameter_tables import REFINEMENT_PARAMETERS
+from realhands_ros.nodes.point_cloud import point_cloud
 from realhands_ros.nodes.stage_configs import optional_path, refinement_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
+from realhands_ros.nodes.wrist_outputs import WristOutputs
 from realhands_ros.refinement.stage import RefinementStage
 
 # A hand that was last seen longer ago than this has moved on.
@@ -38,6 +44,9 @@ class RefinementNode(StageNode):
         data = load_hand_model_data(folder, 'right')
         self._stage = RefinementStage(data, refinement_config(self.values))
         self._meshes = self.add_output(HandMeshArray, 'hands/mesh')
+        self._points = self.add_output(PointCloud2, 'hands/points')
+        self._wrists = WristOutputs(self, publish_tf=self.values['publish_tf'])
+        self._adapters = AdapterOutputs(self, HandSkeleton.from_model(data))
 
     def listen(self) -> None:
         """Subscribe to the regressed meshes."""
@@ -51,6 +60,7 @@ class RefinementNode(StageNode):
         meshes = [self._refine(mesh, last.get(mesh.id)) for mesh in regressed]
         self._last = {mesh.id: mesh for mesh in meshes}
         self._publish(item.header, [mesh_to_msg(mesh, item.header) for mesh in meshes])
+        self._publish_derived(item.header, meshes)
         return item.header, len(meshes)
 
     def give_up(self, item: HandMeshArray) -> None:
@@ -76,8 +86,25 @@ class RefinementNode(StageNode):
         is_recent = 0 <= passed_ns <= _LAST_IS_OLD_NS
         return self._last if self.values['use_last'] and is_recent else {}
 
+    def _publish_derived(self, header: Header, meshes: list[HandMesh]) -> None:
+        if self._points.get_subscription_count():
+            self._points.publish(point_cloud(header, meshes))
+        chosen = [
+            mesh
+            for mesh in one_of_each_side(meshes)
+            if self.values['publish_doubtful'] or MeshFlag.LOW_CONFIDENCE not in mesh.flags
+        ]
+        self._wrists.publish(header, chosen)
+        self._adapters.publish(header, chosen)
+
     def _publish(self, header: Header, hands: list[Any]) -> None:
         self._meshes.publish(HandMeshArray(header=header, hands=hands))
+
+
+def one_of_each_side(meshes: Sequence[HandMesh]) -> list[HandMesh]:
+    """Return the surest left and the surest right hand."""
+    best = {mesh.handedness: mesh for mesh in sorted(meshes, key=lambda mesh: mesh.score)}
+    return list(best.values())
 
 
 def without_images(mesh: HandMesh) -> HandMesh:

@@ -9,6 +9,8 @@ from typing import Any
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.keypoints.stage import KeypointStageConfig
 from realhands_ros.refinement.refiner import RefinementConfig
+from realhands_ros.texture.hand_atlas import AveragingConfig
+from realhands_ros.texture.stage import TextureStageConfig
 
 Values = Mapping[str, Any]
 
@@ -20,6 +22,7 @@ def keypoint_config(values: Values) -> KeypointStageConfig:
         'detection_confidence',
         'tracking_confidence',
         'model_complexity',
+        'one_person',
         'crop_size',
         'crop_margin',
         'filter',
@@ -49,6 +52,15 @@ def refinement_config(values: Values) -> RefinementConfig:
     budget_s = values['budget']
     return RefinementConfig(
         optimiser=values['optimiser'], budget_ms=1e3 * budget_s if budget_s > 0 else None
+    )
+
+
+def texture_config(values: Values) -> TextureStageConfig:
+    """Return the texture stage's configuration; ConfigError for what cannot be."""
+    return TextureStageConfig(
+        atlas_size=values['atlas_size'],
+        averaging=AveragingConfig(smoothing=values['smoothing']),
+        model_folder=optional_path(values['model_folder']),
     )
 
 

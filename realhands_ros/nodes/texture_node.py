@@ -1,0 +1,109 @@
+"""The texture node: refined meshes and their crops in; atlases, and markers for RViz, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from realhands.msg import HandMeshArray, HandTexture
+from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.mesh_topology import load_mesh_topology
+from realhands_ros.hand.model_file import default_model_folder
+from realhands_ros.nodes.camera_feed import CameraFeed
+from realhands_ros.nodes.markers import markers
+from realhands_ros.nodes.mesh_conversion import mesh_from_msg
+from realhands_ros.nodes.pairing import Pairer
+from realhands_ros.nodes.parameter_tables import TEXTURE_PARAMETERS
+from realhands_ros.nodes.rate_limit import RateLimit
+from realhands_ros.nodes.stage_configs import texture_config
+from realhands_ros.nodes.stage_node import StageNode
+from realhands_ros.nodes.stamps import nanoseconds
+from realhands_ros.nodes.texture_conversion import texture_to_msg
+from realhands_ros.texture.profile_store import load_profile_in_use, use_profile
+from realhands_ros.texture.stage import TextureStage
+
+# A refined mesh and the regressed one of the same stamp, which has the crops.
+_SOURCES = ('mesh', 'mesh_regressed')
+
+
+class TextureNode(StageNode):
+    """Publishes ``hands/texture`` and, while somebody looks, ``hands/markers``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('texture_node', TEXTURE_PARAMETERS, **options)
+        self._feed = CameraFeed(self)
+        self._pairer: Pairer[HandMeshArray] = Pairer(_SOURCES)
+        self._stage: TextureStage | None = None
+        self._updates = RateLimit(self.values['update_rate'])
+        self._atlases_due = RateLimit(self.values['texture_rate'])
+        self._markers_due = RateLimit(self.values['marker_rate'])
+
+    def load(self) -> None:
+        """Lay out the atlases, and begin with the profile in use if there is one."""
+        config = texture_config(self.values)
+        self._stage = TextureStage(config)
+        if self.values['load_profile'] and (profile := load_profile_in_use()) is not None:
+            self._stage.load(profile)
+        folder = config.model_folder or default_model_folder()
+        self._topologies = {side: load_mesh_topology(folder, side) for side in ('left', 'right')}
+        self._textures = self.add_output(HandTexture, 'hands/texture')
+        self._markers = self.add_output(MarkerArray, 'hands/markers')
+
+    def listen(self) -> None:
+        """Subscribe to the refined meshes, and to the regressed ones for their crops."""
+        self._pairer.clear()
+        self._feed.listen()
+        self.add_input(HandMeshArray, 'hands/mesh', self._on_mesh)
+        self.add_input(HandMeshArray, 'hands/mesh_regressed', self._on_regressed)
+
+    def process(self, item: tuple[HandMeshArray, HandMeshArray]) -> tuple[Header, int]:
+        """Project one frame's crops onto its meshes."""
+        refined, regressed = item
+        meshes = with_views(
+            [mesh_from_msg(hand) for hand in refined.hands],
+            [mesh_from_msg(hand) for hand in regressed.hands],
+        )
+        textures = self._stage(meshes, self._feed.cameras) if meshes else ()
+        if textures and self._atlases_due():
+            for texture in textures:
+                message = texture_to_msg(texture, refined.header, self.values['texture_format'])
+                self._textures.publish(message)
+        if self._markers.get_subscription_count() and self._markers_due():
+            atlases = {texture.id: texture.atlas for texture in textures if texture.coverage > 0}
+            self._markers.publish(markers(refined.header, meshes, atlases, self._topologies))
+        return refined.header, len(meshes)
+
+    def unload(self) -> None:
+        """Keep what was learnt of the hands, if that is wanted."""
+        stage, self._stage = self._stage, None
+        if stage is not None and self.values['save_profile'] and stage.profile().hands:
+            self.get_logger().info(f'profile saved to {use_profile(stage.profile())}')
+
+    def facts(self) -> dict[str, str]:
+        """Tell of the calibration and of meshes whose crops are missing."""
+        return {
+            'calibration': self._feed.calibration,
+            'meshes without crops since the start': str(self._pairer.unpaired['mesh']),
+        }
+
+    def _on_mesh(self, message: HandMeshArray) -> None:
+        self._accept_pair('mesh', message)
+
+    def _on_regressed(self, message: HandMeshArray) -> None:
+        self._accept_pair('mesh_regressed', message)
+
+    def _accept_pair(self, source: str, message: HandMeshArray) -> None:
+        pair = self._pairer.add(source, nanoseconds(message.header.stamp), message)
+        # Frames beyond the rate are left out on purpose: they are no drops.
+        if pair is not None and self._updates():
+            self.accept(pair)
+
+
+def with_views(refined: Sequence[HandMesh], regressed: Sequence[HandMesh]) -> list[HandMesh]:
+    """Return the refined meshes with the views, crops included, of the regressed ones."""
+    views = {mesh.id: mesh.views for mesh in regressed}
+    return [replace(mesh, views=views.get(mesh.id, mesh.views)) for mesh in refined]
