@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from realhands_ros.errors import WeightsError
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import CONFIGS
 from realhands_ros.handnet.stereo import POSE_BLENDS
+from realhands_ros.handnet.weights import load_weights
 from realhands_ros.training.detections import fit_noise, write_detections
 from realhands_ros.training.distributed import processes
 from realhands_ros.training.hand_source import SyntheticSource
@@ -60,6 +62,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     plan = parser.add_argument_group('plan')
     plan.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
     plan.add_argument('--recipe', choices=RECIPES, default='multi', help=_DEFAULT)
+    plan.add_argument('--start', type=Path, metavar='FILE', help='weights to begin with')
     plan.add_argument('--loss', choices=LOSSES, help='(default: metric for light)')
     plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
     plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
@@ -86,6 +89,7 @@ def _run(args: argparse.Namespace) -> int:
             plan = plan_by_epochs(args.recipe, len(source), hands_per_step)
         else:
             plan = plan_by_hands(args.recipe, args.hands, hands_per_step)
+        start = load_weights(args.start)[0] if args.start else None
         folder = RunFolder(args.out, _settings(args, config, group.count))
         trainer = Trainer(
             config,
@@ -96,6 +100,7 @@ def _run(args: argparse.Namespace) -> int:
             folder,
             group,
             held_out=held_out_batches(data, config.network, noise) if group.is_first else (),
+            start=start,
         )
         finished = trainer.train()
         if group.is_first:
@@ -105,6 +110,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> TrainingConfig:
     network = CONFIGS[args.size]
+    if args.start and load_weights(args.start)[1].config != network:
+        message = f'{args.start} holds weights of another size than {args.size}: give its --size'
+        raise WeightsError(message)
     return TrainingConfig(
         network=network,
         loss=args.loss or default_loss(network),
@@ -138,6 +146,7 @@ def _settings(
         'network': config.network.as_dict(),
         'loss': config.loss,
         'recipe': args.recipe,
+        'start': str(args.start),
         'hands': None if args.paper_epochs else args.hands,
         'batch': config.hands_per_step,
         'learning_rate': config.learning_rate,

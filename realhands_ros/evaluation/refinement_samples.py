@@ -7,7 +7,8 @@ cut around detected keypoints as the live system does; masks are hard renderings
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,16 @@ class SampleErrors:
     centre_error: float
 
 
+@dataclass(frozen=True, eq=False)
+class SampleScores:
+    """The fields of SampleErrors for N samples, arrays (N,)."""
+
+    iou: FloatArray
+    aligned_error: FloatArray
+    wrist_error: FloatArray
+    centre_error: FloatArray
+
+
 class RefinementSampler:
     """
     Draws samples for one right hand model.
@@ -152,6 +163,14 @@ class RefinementSampler:
             float(np.linalg.norm(posed.joints[0] - sample.wrist)),
             float(np.linalg.norm(centre)),
         )
+
+    def scores(
+        self, samples: Sequence[RefinementSample], parameters: Sequence[HandParameters]
+    ) -> SampleScores:
+        """Return how far parameters, one for each sample, are from the truth."""
+        pairs = zip(samples, parameters, strict=True)
+        rows = np.array([astuple(self.errors(sample, found)) for sample, found in pairs])
+        return SampleScores(*rows.T)
 
     def vertices(self, parameters: HandParameters) -> FloatArray:
         """Return the mesh (778, 3) of some parameters."""

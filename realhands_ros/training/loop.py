@@ -83,8 +83,9 @@ class Trainer:
         *,
         looks: PhotometricConfig | None = None,
         held_out: Sequence[TrainingBatch] = (),
+        start: HandNet | None = None,
     ) -> None:
-        """Make the network, or take it from the folder's checkpoint."""
+        """Take the network from the folder's checkpoint, else ``start``, else a new one."""
         self._config = config
         self._plan = tuple(plan)
         self._source = source
@@ -94,7 +95,7 @@ class Trainer:
         self._looks = looks or PhotometricConfig()
         self._held_out = [batch.to(group.device) for batch in held_out]
         torch.manual_seed(config.seed)
-        network = HandNet(config.network).to(group.device)
+        network = (start or HandNet(config.network)).to(group.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._hand_model = hand_model.to(group.device)
         self._place = _Place()

@@ -66,6 +66,8 @@ _DECAY_SHARE = 0.3
 RECIPES: dict[str, tuple[TrainingStage, ...]] = {
     'multi': STAGES,
     'single': (JOINT, STAGES[-1]),
+    # For a network that has been through the others: more of the same.
+    'more': tuple(stage for stage in STAGES if stage.name in ('finalize', 'stereo')),
 }
 
 

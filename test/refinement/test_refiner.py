@@ -30,7 +30,8 @@ F = RefinementFlag
 
 @pytest.fixture(scope='module')
 def refiner(hand_data) -> HandRefiner:
-    return HandRefiner(hand_data)
+    # The samples' keypoints are better than MediaPipe's, their starts worse than the network's.
+    return HandRefiner(hand_data, RefinementConfig(energy=EnergyConfig.for_exact_keypoints()))
 
 
 def _with_views(sample: RefinementSample, *views: ViewObservation) -> HandEstimate:
