@@ -32,7 +32,7 @@ _TABLE_BEFORE_PHOTO = 0.4
 _CURL: dict[ViewMix, tuple[float, float]] = {
     'egocentric': (1.0, 1.0),
     'tabletop': (1.0, 1.0),
-    'frontal': (0.35, 1.0),
+    'frontal': (0.2, 0.9),
 }
 # Side of the square crop relative to the larger side of the keypoints' box.
 _CROP_MARGIN = (1.3, 2.0)

@@ -33,7 +33,7 @@ _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
 # Share of samples whose roll is drawn from the whole circle, and the spread of the others about
 # the mix's usual side (back of the hand for the first two, palm for the last).
 _FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.2, 'tabletop': 0.2, 'frontal': 0.05}
-_ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 32.0, 'tabletop': 28.0, 'frontal': 25.0}
+_ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 32.0, 'tabletop': 28.0, 'frontal': 16.0}
 # Of the frontal views, those that show whose hand it is.
 _BODY_SHARE = 0.2
 # Spread and limit of the wrist's bend.
@@ -143,7 +143,7 @@ def _sample_centre(
     focal = rig.left.intrinsics[0, 0]
     disparity = focal * rig.baseline / depth
     width, height = rig.left.width, rig.left.height
-    half_hand = 0.07 * focal / depth
+    half_hand = 0.09 * focal / depth
     spread_x = max(width / 2 - half_hand - disparity / 2, 0.08 * width)
     spread_y = max(height / 2 - half_hand, 0.08 * height)
     pixel = np.array(
