@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from realhands_ros.nodes.mesh_conversion import mesh_to_msg
 from realhands_ros.nodes.observation_conversion import observation_from_msg
 from realhands_ros.nodes.parameter_tables import HANDNET_PARAMETERS
 from realhands_ros.nodes.quality_of_service import LATCHED
+from realhands_ros.nodes.rehearsal import rehearsals, rehearse
 from realhands_ros.nodes.stage_configs import handnet_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.topology_conversion import topology_to_msg
@@ -34,7 +36,9 @@ class HandNetNode(StageNode):
         config = handnet_config(self.values)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        self._stage = HandNetStage(config)
+        self._stage = stage = HandNetStage(config)
+        for hand in rehearsals(config.model_folder, stereo=self.values['stereo']):
+            rehearse(partial(stage, [hand.observation], hand.cameras))
         folder = config.model_folder or default_model_folder()
         self._topologies = [
             topology_to_msg(load_mesh_topology(folder, side)) for side in ('left', 'right')

@@ -19,6 +19,7 @@ from realhands_ros.nodes.overlay import OverlayOutput
 from realhands_ros.nodes.pairing import Pairer
 from realhands_ros.nodes.parameter_tables import KEYPOINT_PARAMETERS
 from realhands_ros.nodes.quality_of_service import images
+from realhands_ros.nodes.rehearsal import empty_frame, rehearse
 from realhands_ros.nodes.stage_configs import keypoint_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
@@ -37,6 +38,9 @@ class KeypointNode(StageNode):
     def load(self) -> None:
         """Load the detector's models."""
         self._stage = KeypointStage(keypoint_config(self.values))
+        frame = empty_frame(stereo=self.values['stereo'])
+        rehearse(lambda: self._stage(frame))
+        self._stage.reset()
         self._observations = self.add_output(HandObservationArray, 'hands/observations')
         self._overlay = OverlayOutput(self, self.values['overlay_rate'])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sensor_msgs.msg import PointCloud2
@@ -18,6 +19,7 @@ from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.mesh_conversion import mesh_from_msg, mesh_to_msg
 from realhands_ros.nodes.parameter_tables import REFINEMENT_PARAMETERS
 from realhands_ros.nodes.point_cloud import point_cloud
+from realhands_ros.nodes.rehearsal import rehearsals, rehearse
 from realhands_ros.nodes.stage_configs import optional_path, refinement_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
@@ -42,7 +44,11 @@ class RefinementNode(StageNode):
         """Load the hand model."""
         folder = optional_path(self.values['model_folder']) or default_model_folder()
         data = load_hand_model_data(folder, 'right')
-        self._stage = RefinementStage(data, refinement_config(self.values))
+        self._stage = stage = RefinementStage(data, refinement_config(self.values))
+        for hand in rehearsals(folder, stereo=self.values['stereo']):
+            refined = stage(hand.mesh, hand.cameras)
+            rehearse(partial(stage, hand.mesh, hand.cameras))
+            rehearse(partial(stage, hand.mesh, hand.cameras, refined))
         self._meshes = self.add_output(HandMeshArray, 'hands/mesh')
         self._points = self.add_output(PointCloud2, 'hands/points')
         self._wrists = WristOutputs(self, publish_tf=self.values['publish_tf'])

@@ -128,6 +128,7 @@ class StageNode(LifecycleNode, ABC):
             super(StageNode, self).on_activate(state)
             self._worker = Worker(self.get_name(), self._work)
             self.listen()
+            self.get_logger().info('ready')
 
         return self._transition('active', begin, undo=self._end_work)
 

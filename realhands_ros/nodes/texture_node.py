@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandTexture
+from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.mesh_topology import load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder
@@ -19,6 +23,7 @@ from realhands_ros.nodes.mesh_conversion import mesh_from_msg
 from realhands_ros.nodes.pairing import Pairer
 from realhands_ros.nodes.parameter_tables import TEXTURE_PARAMETERS
 from realhands_ros.nodes.rate_limit import RateLimit
+from realhands_ros.nodes.rehearsal import rehearsals, rehearse
 from realhands_ros.nodes.stage_configs import texture_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
@@ -45,7 +50,11 @@ class TextureNode(StageNode):
     def load(self) -> None:
         """Lay out the atlases, and begin with the profile in use if there is one."""
         config = texture_config(self.values)
-        self._stage = TextureStage(config)
+        self._stage = stage = TextureStage(config)
+        for hand in rehearsals(config.model_folder, stereo=self.values['stereo']):
+            mesh = replace(hand.mesh, topology_key='')
+            rehearse(partial(_paint, stage, mesh, hand.cameras))
+        stage.reset()
         if self.values['load_profile'] and (profile := load_profile_in_use()) is not None:
             self._stage.load(profile)
         folder = config.model_folder or default_model_folder()
@@ -101,6 +110,13 @@ class TextureNode(StageNode):
         # Frames beyond the rate are left out on purpose: they are no drops.
         if pair is not None and self._updates():
             self.accept(pair)
+
+
+def _paint(
+    stage: TextureStage, mesh: HandMesh, cameras: Sequence[PinholeCamera]
+) -> NDArray[np.uint8]:
+    (texture,) = stage([mesh], cameras)
+    return texture.atlas
 
 
 def with_views(refined: Sequence[HandMesh], regressed: Sequence[HandMesh]) -> list[HandMesh]:
