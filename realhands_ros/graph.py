@@ -39,7 +39,7 @@ class NodeSpec:
     One node: its name, which is its executable's as well, and the class that makes it.
 
     ``factory`` is 'module:class', imported only where the node runs. ``inputs`` and ``outputs``
-    are the topics that it always has, the one that sets it to work first.
+    are the topics that it always has; those of the right camera belong to stereo.
     """
 
     name: str
@@ -117,9 +117,15 @@ class Wiring:
         return {name: self._command((name,)) for name in self.nodes}
 
     def awaited(self) -> list[str]:
-        """Return 'topic=node' of the input that each node listens to once it works."""
-        specs = [spec for spec in GRAPH if spec.name in self.nodes]
-        return [f'{self.resolved(spec.inputs[0])}={spec.name}' for spec in specs]
+        """Return 'topic=node' of each input that a node listens to once it works."""
+        # With the first image the calibration must arrive, or that image is lost.
+        return [
+            f'{self.resolved(topic)}={spec.name}'
+            for spec in GRAPH
+            if spec.name in self.nodes
+            for topic in spec.inputs
+            if self._is_stereo or not topic.startswith('right/')
+        ]
 
     def resolved(self, topic: str) -> str:
         """Return the absolute name of a topic of the graph."""
@@ -131,6 +137,11 @@ class Wiring:
     def namespace_arguments(self) -> list[str]:
         """Return the ROS arguments that put a process into the namespace."""
         return ['-r', f'__ns:=/{self.namespace.strip("/")}'] if self.namespace else []
+
+    @property
+    def _is_stereo(self) -> bool:
+        text = self.texts.get('stereo', self.parameters.get('stereo', True))
+        return str(text).lower() != 'false'
 
     def _command(self, names: Sequence[str]) -> list[str]:
         command = [sys.executable, '-m', 'realhands_ros.nodes.executable', *names, '--ros-args']

@@ -25,11 +25,11 @@ from realhands_ros.graph import (
     COMPOSED_EXECUTABLE,
     GRAPH,
     PACKAGE,
-    RECORDED_TOPICS,
     NodeSpec,
     Wiring,
     mono_remappings,
     player_command,
+    recorder_command,
     zed_remappings,
 )
 from realhands_ros.nodes.fastdds import environment_with_profile
@@ -136,7 +136,7 @@ def bag_player() -> OpaqueFunction:
             clock=_is_on(context, 'clock'),
         )
         end = EmitEvent(event=Shutdown(reason='the bag is over'))
-        return [ExecuteProcess(cmd=command, output='screen', on_exit=end)]
+        return [ExecuteProcess(name='bag_player', cmd=command, output='screen', on_exit=end)]
 
     return OpaqueFunction(function=start)
 
@@ -181,10 +181,9 @@ def recorder() -> OpaqueFunction:
         folder = _value(context, 'record')
         if not folder:
             return []
-        namespace = _value(context, 'namespace').strip('/')
-        topics = ['/'.join(('', *filter(None, (namespace, topic)))) for topic in RECORDED_TOPICS]
-        command = ['ros2', 'bag', 'record', '-o', folder, *topics]
-        return [ExecuteProcess(cmd=command, output='screen')]
+        wiring = Wiring(namespace=_value(context, 'namespace'))
+        command = recorder_command(Path(folder), wiring)
+        return [ExecuteProcess(name='recorder', cmd=command, output='screen')]
 
     return OpaqueFunction(function=start)
 
