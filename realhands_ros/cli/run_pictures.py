@@ -31,7 +31,9 @@ _ONE_PERSON = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     source = parser.add_argument_group('pictures, without ROS').add_mutually_exclusive_group()
-    source.add_argument('--image', type=Path, nargs='+', metavar='FILE', help='image files')
+    source.add_argument(
+        '--image', type=Path, nargs='+', action='extend', metavar='FILE', help='image files'
+    )
     source.add_argument('--video', type=Path, metavar='FILE', help='a video')
     source.add_argument('--device', type=int, metavar='N', help='a webcam, the first being 0')
     group = parser.add_argument_group('what becomes of the pictures')
@@ -61,7 +63,13 @@ def _add_lens_and_pipeline(parser: argparse.ArgumentParser) -> None:
         '--calibration', type=Path, metavar='YAML', help='camera_info, of camera_calibration'
     )
     group = parser.add_argument_group('how pictures are worked on')
-    group.add_argument('--hands', type=int, default=2, metavar='N', help='at most (default: 2)')
+    group.add_argument(
+        '--hands',
+        type=int,
+        default=2,
+        metavar='N',
+        help='at most (default: 2, of one person; more: of several people)',
+    )
     group.add_argument('--no-refinement', action='store_true', help='the bare network')
     group.add_argument('--weights', type=Path, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, metavar='DIR', help='(the open hand)')
