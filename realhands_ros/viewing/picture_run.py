@@ -47,7 +47,7 @@ class SeenPicture:
 
 @dataclass
 class RunStatistics:
-    """Frames, frames with hands, hands, and the time of each stage in each frame."""
+    """Frames, frames with hands, hands, and the time of each stage where there were hands."""
 
     frames: int = 0
     frames_with_hands: int = 0
@@ -59,7 +59,8 @@ class RunStatistics:
         self.frames += 1
         self.hands += len(result.meshes)
         self.frames_with_hands += bool(result.meshes)
-        for stage, value in result.latency_ms.items():
+        # Without hands the later stages have nothing to do, which would hide what they take.
+        for stage, value in result.latency_ms.items() if result.observations else ():
             self.latency_ms[stage].append(value)
 
     @property
@@ -71,7 +72,7 @@ class RunStatistics:
         counts = (
             f'{self.frames} frames, {self.frames_with_hands} with hands, {self.hands} hands found'
         )
-        return f'{counts}\nmedian ms per frame: {stages}' if stages else counts
+        return f'{counts}\nmedian ms per frame with hands: {stages}' if stages else counts
 
 
 @dataclass
