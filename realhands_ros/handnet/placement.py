@@ -81,7 +81,9 @@ def place_by_keypoints(
     Return the translation (3,) that lays ``points`` (21, 3) on the detected keypoints.
 
     All in the rig's frame, metres. ``start`` (3,) is a first guess, which is also the answer when
-    too few keypoints are known. From one view the depth rests on the size of the hand.
+    too few keypoints are known, or when they put the hand behind a camera: that is where rays
+    meet that do not belong together, as of exchanged views. From one view the depth rests on the
+    size of the hand.
     """
     if sum(view.weights.sum() for view in views) < _LEAST_WEIGHT:
         return start
@@ -98,7 +100,13 @@ def place_by_keypoints(
         robust = weight / np.maximum(1.0, residual / (_HUBER * typical))
         normal = np.einsum('kia,k,kib->ab', matrix, robust, matrix)
         translation = np.linalg.solve(normal, np.einsum('kia,k,ki->a', matrix, robust, target))
-    return translation
+    return translation if _is_seen(views, points + translation) else start
+
+
+def _is_seen(views: Sequence[ViewInput], keypoints: FloatArray) -> bool:
+    """Return whether keypoints (21, 3) lie before all cameras."""
+    depths = [view.camera.to_camera(keypoints)[:, 2] for view in views]
+    return bool(np.min(depths) > _NEAREST_M)
 
 
 def _rays(view: ViewInput) -> FloatArray:

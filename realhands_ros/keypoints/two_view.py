@@ -31,6 +31,8 @@ _LEAST_SCALE, _LARGEST_SCALE = 0.55, 3.0
 _MOST = 0.8
 _ITERATIONS = 3
 _NEAREST_M = 1e-3
+# A pixel that far from any image is a number that overflowed, not a place.
+_FARTHEST_PX = 1e6
 # Relative determinant of the normal equations for a thousandth of a pixel of disparity.
 _PARALLEL = 1e-12
 
@@ -145,24 +147,30 @@ def triangulate(
     Return the points (N, 3) that two views' keypoints (N, 2) are images of.
 
     Linear least squares on the pixel residuals (the DLT, its rows divided by the depths of the
-    round before), a keypoint's rows weighted by its score (N,).
+    round before), a keypoint's rows weighted by its score (N,). A keypoint with NaN or infinity in
+    a view, or in its score, is unknown. Raises nothing for what a detector may say.
     """
     pixels = [np.asarray(keypoints, dtype=np.float64) for keypoints in keypoints_px]
-    known = np.logical_and(*(np.isfinite(keypoints).all(axis=1) for keypoints in pixels))
-    pixels = [np.where(known[:, None], keypoints, 0.0) for keypoints in pixels]
+    known = np.logical_and(
+        *((np.abs(keypoints) < _FARTHEST_PX).all(axis=1) for keypoints in pixels)
+    )
     weights = [np.ones(len(known))] * 2 if scores is None else [np.asarray(s) for s in scores]
+    known &= np.logical_and(*(np.isfinite(weight) for weight in weights))
+    # What is unknown must not stop the others: NaN would spread, and singular systems raise.
+    pixels = [np.where(known[:, None], keypoints, 0.0) for keypoints in pixels]
+    weights = [np.where(known, weight, 1.0) for weight in weights]
     depths = [np.ones(len(known))] * 2
     points = np.zeros((len(known), 3))
     for _ in range(_ITERATIONS):
         normal, target = np.zeros((len(known), 3, 3)), np.zeros((len(known), 3))
         for camera, keypoints, weight, depth in zip(cameras, pixels, weights, depths, strict=True):
             matrix, offset = _rows(camera, keypoints)
-            share = np.maximum(weight, 1e-3) / depth**2
+            share = np.clip(weight, 1e-3, 1.0) / depth**2
             normal += np.einsum('nka,n,nkb->nab', matrix, share, matrix)
             target += np.einsum('nka,n,nk->na', matrix, share, offset)
         # Parallel rays meet nowhere.
         known &= np.linalg.det(normal) > _PARALLEL * np.einsum('naa->n', normal) ** 3
-        normal[~known] = np.eye(3)
+        normal[~known], target[~known] = np.eye(3), 0.0
         points = np.linalg.solve(normal, target[..., None])[..., 0]
         depths = [_safe_depth(camera.to_camera(points)[:, 2]) for camera in cameras]
     in_front = known & np.logical_and(*(c.to_camera(points)[:, 2] > 0 for c in cameras))

@@ -131,6 +131,20 @@ def test_true_predictions_give_the_true_mesh(weights, handedness, wrist, pose_bl
 
 
 @pytest.mark.parametrize('handedness', ['right', 'left'])
+def test_exchanged_views_put_no_hand_behind_the_camera(weights, handedness):
+    """Rays of a negative disparity meet there, and project onto the keypoints even so."""
+    pose, shape, _, hand = posed(handedness, PLACES[0])
+    stage = stage_with(weights)
+    Oracle(stage, hand, handedness, pose, shape, RIG.views)
+    observation = observe(hand, handedness, RIG.views)
+    exchanged = replace(observation, views=observation.views[::-1])
+    (mesh,), _ = stage([exchanged], RIG.views)
+    for camera in RIG.views:
+        assert camera.to_camera(mesh.vertices_cam)[:, 2].min() > 0.05
+    assert MeshFlag.LOW_CONFIDENCE in mesh.flags
+
+
+@pytest.mark.parametrize('handedness', ['right', 'left'])
 def test_network_is_given_what_training_gave_it(weights, handedness):
     pose, shape, _, hand = posed(handedness, PLACES[1])
     stage = stage_with(weights)

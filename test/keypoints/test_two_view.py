@@ -113,3 +113,31 @@ def test_a_smaller_person_has_smaller_hands(rectified, hand_at, detection):
     pairing = pair(rectified.views, *seen)
     assert pairing.is_one_hand
     assert pairing.scale == pytest.approx(0.75, abs=1e-3)
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize('where', ['left', 'both', 'scores', 'everything'])
+@pytest.mark.filterwarnings('error')
+def test_whatever_a_detector_says_is_survived(rig, hand_at, bad, where):
+    pixels = [camera.project(hand_at(WRIST)) for camera in rig.views]
+    scores = [np.ones(21), np.ones(21)]
+    for view in range(2 if where in ('both', 'everything') else 1):
+        if where != 'scores':
+            pixels[view][:] = bad
+    if where in ('scores', 'everything'):
+        scores[1][:] = bad
+    found = triangulate(rig.views, pixels, scores)
+    if where == 'scores' and np.isfinite(bad):  # a large score is just sure
+        assert found.in_front.all()
+    else:
+        assert np.isnan(found.points).all() and np.isnan(found.residuals_px).all()
+        assert not found.in_front.any()
+
+
+def test_a_bad_score_costs_its_own_keypoint_only(rig, hand_at):
+    hand = hand_at(WRIST)
+    scores = [np.ones(21), np.ones(21)]
+    scores[1][4] = np.nan
+    found = triangulate(rig.views, [camera.project(hand) for camera in rig.views], scores)
+    assert np.isnan(found.points[4]).all()
+    np.testing.assert_allclose(np.delete(found.points, 4, 0), np.delete(hand, 4, 0), atol=1e-6)
