@@ -30,7 +30,7 @@ endif
 setup: $(STAMPS)/interfaces
 
 demo: setup
-	@$(ENVIRONMENT) && realhands doctor --brief && realhands demo
+	@$(ENVIRONMENT) && realhands doctor --brief && realhands demo --folder .work/demo $(DEMO_ARGS)
 
 test: setup
 	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)

@@ -157,16 +157,37 @@ class Wiring:
 
 
 def player_command(
-    bag: Path, wiring: Wiring, *, rate: float = 1.0, loop: bool = False, clock: bool = False
+    bag: Path,
+    wiring: Wiring,
+    *,
+    rate: float = 1.0,
+    loop: bool = False,
+    clock: bool = False,
+    also_await: Sequence[str] = (),
+    settle_s: float = 0.0,
+    timing: Path | None = None,
 ) -> list[str]:
-    """Return the command that plays a bag once the nodes of ``wiring`` listen."""
+    """
+    Return the command that plays a bag once the nodes of ``wiring`` listen.
+
+    ``also_await``: 'topic=node' of others that must listen, the topic as in the graph;
+    ``settle_s``: seconds to wait after that; ``timing``: where to write what was sent when.
+    """
+    others = [entry.partition('=') for entry in also_await]
+    awaited = [*wiring.awaited(), *(f'{wiring.resolved(t)}={node}' for t, _, node in others)]
     command = [sys.executable, '-m', 'realhands_ros.nodes.bag_player', str(bag)]
-    command += ['--rate', str(rate), '--wait-for', *wiring.awaited()]
+    command += ['--rate', str(rate), '--settle', str(settle_s), '--wait-for', *awaited]
+    command += ['--timing', str(timing)] if timing else []
     command += ['--loop'] if loop else []
     return command + (['--clock'] if clock else [])
 
 
-def recorder_command(bag: Path, wiring: Wiring) -> list[str]:
-    """Return the command that records what the nodes of ``wiring`` publish."""
-    command = [sys.executable, '-m', 'realhands_ros.nodes.recorder', str(bag), '--ros-args']
-    return command + wiring.namespace_arguments()
+def recorder_command(bag: Path, wiring: Wiring, *, timing: Path | None = None) -> list[str]:
+    """
+    Return the command that records what the nodes of ``wiring`` publish.
+
+    ``timing``: where to write what came when.
+    """
+    command = [sys.executable, '-m', 'realhands_ros.nodes.recorder', str(bag)]
+    command += ['--timing', str(timing)] if timing else []
+    return [*command, '--ros-args', *wiring.namespace_arguments()]

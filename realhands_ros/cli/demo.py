@@ -1,34 +1,64 @@
-"""``realhands demo``: hand meshes between two processes, with rate and latency."""
+"""``realhands demo``: a synthetic ZED recording through the live system, and what came of it."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+from pathlib import Path
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.synthesis.film import FilmSettings
+
+_DEFAULT = '(default: %(default)s)'
+
+
+def default_folder() -> Path:
+    """Return where recordings and results are kept: ``$XDG_CACHE_HOME/realhands/demo``."""
+    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(cache) / 'realhands' / 'demo'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument('--seconds', type=float, default=5.0, help='how long to send (default 5)')
-    parser.add_argument('--rate', type=float, default=30.0, help='meshes a second (default 30)')
+    defaults = FilmSettings()
+    parser.add_argument('--seconds', type=float, default=defaults.seconds, help=_DEFAULT)
+    parser.add_argument(
+        '--hands', type=int, choices=(1, 2), default=defaults.hands, help='the right one, or both'
+    )
+    parser.add_argument(
+        '--resolution', choices=('VGA', 'HD720', 'HD1080'), default=defaults.resolution
+    )
+    parser.add_argument('--seed', type=int, default=defaults.seed, help=_DEFAULT)
+    parser.add_argument(
+        '--composition', action='store_true', help='all nodes in one process instead of four'
+    )
+    parser.add_argument('--rate', type=float, default=1.0, help='speed of the replay ' + _DEFAULT)
+    parser.add_argument(
+        '--folder', type=Path, default=None, help=f'for all files (default: {default_folder()})'
+    )
+    parser.add_argument('--no-video', action='store_true', help='write no video')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send meshes through DDS and print what arrived; 0 when nothing was lost."""
-    # Imported here, so that `realhands --help` works where ROS is not built yet.
-    from realhands_ros.nodes.fastdds import environment_with_profile
-    from realhands_ros.nodes.transport_probe import ProbeSettings, measure_transport
-
-    if args.seconds <= 0 or args.rate <= 0:
-        message = f'--seconds {args.seconds:g} --rate {args.rate:g}: both must be positive'
+    """Make or reuse the recording, run the system on it, print and write the results; return 0."""
+    if not args.rate > 0:
+        message = f'--rate {args.rate:g}: it must be above zero'
         raise ConfigError(message)
-    count = max(1, round(args.seconds * args.rate))
-    settings = ProbeSettings('hand_mesh', rate_hz=args.rate, count=count)
-    print(f'Sending {count} HandMesh messages at {args.rate:g} Hz from one process to another …')
-    result = measure_transport(settings, environment_with_profile())
-    print(f'received  {result.received} of {result.sent}')
-    print(
-        f'latency   median {result.latency_ms(50):.2f} ms, '
-        f'p95 {result.latency_ms(95):.2f} ms, p99 {result.latency_ms(99):.2f} ms'
+    settings = FilmSettings(
+        seconds=args.seconds, hands=args.hands, resolution=args.resolution, seed=args.seed
     )
-    return 0 if result.received == result.sent else 1
+    folder = (args.folder or default_folder()).resolve()
+    # Imported here, so that `realhands --help` works where ROS is not built yet.
+    from realhands_ros.evaluation.live import demo_run
+
+    results = folder / 'run'
+    shutil.rmtree(results, ignore_errors=True)
+    recording = demo_run.recording(folder, settings)
+    print(f'\nPlaying {recording} to the live system …', flush=True)
+    demo = demo_run.replay(recording, results, rate=args.rate, composition=args.composition)
+    print('\n' + demo.text() + '\n')
+    if not args.no_video:
+        for path in demo.write_pictures():
+            print(f'wrote {path}')
+    return 0

@@ -204,6 +204,9 @@ def main() -> int:
     parser.add_argument(
         '--wait-for', nargs='*', default=[], metavar='TOPIC=NODE', help='who must listen at first'
     )
+    parser.add_argument(
+        '--settle', type=float, default=0.0, help='seconds to wait once they do (default 0)'
+    )
     parser.add_argument('--timing', type=Path, help='write what was published when, as JSON')
     args = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -220,7 +223,7 @@ def main() -> int:
 
 def _play(args: argparse.Namespace, stop: threading.Event) -> None:
     player = BagPlayer(args.bag, rate=args.rate, clock=args.clock)
-    if player.wait_for_nodes(args.wait_for, stop):
+    if player.wait_for_nodes(args.wait_for, stop) and not stop.wait(args.settle):
         player.play(stop)
         while args.loop and not stop.is_set() and not is_orphan():
             player.play(stop)

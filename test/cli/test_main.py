@@ -31,5 +31,5 @@ def test_no_command_prints_help_and_fails(capsys):
 def test_package_errors_are_one_line_on_stderr(capsys):
     assert main(['demo', '--rate', '-1']) == 1
     error = capsys.readouterr().err
-    assert error.startswith('realhands demo: --seconds 5 --rate -1')
+    assert error.startswith('realhands demo: --rate -1')
     assert error.count('\n') == 1

@@ -1,0 +1,67 @@
+"""The demo: a film of synthetic hands, replayed to the live system, measured against its truth."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from realhands_ros.evaluation.bags.bag_file import BagFile
+from realhands_ros.evaluation.bags.topics import find_camera
+from realhands_ros.evaluation.live.trial import Trial, run_trial
+from realhands_ros.evaluation.live.trial_latency import TrialLatency, trial_latency
+from realhands_ros.evaluation.live.trial_report import accuracy_text, latency_text, load_text
+from realhands_ros.evaluation.live.trial_scores import score_trial
+from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.graph import Wiring, zed_remappings
+from realhands_ros.synthesis.dataset_format import GENERATOR_VERSION
+from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+
+_VERSION = WRAPPER_VERSIONS[-1]
+_CAMERA = 'zed'
+
+
+@dataclass(frozen=True, eq=False)
+class DemoRun:
+    """What a replay gave: timing, processes, accuracy, and the files they were found in."""
+
+    trial: Trial
+    latency: TrialLatency
+    scores: EvaluationResult
+
+    def text(self) -> str:
+        """Return all tables."""
+        return '\n\n'.join((
+            latency_text(self.latency),
+            load_text(self.trial.loads),
+            accuracy_text(self.scores),
+        ))  # fmt: skip
+
+
+def recording(folder: Path, settings: FilmSettings) -> Path:
+    """Return the recording that shows ``settings``, made now unless it is in ``folder``."""
+    name = (
+        f'{settings.resolution}_{settings.hands}hand_{settings.seconds:g}s_seed{settings.seed}'
+        f'_v{GENERATOR_VERSION}'
+    )
+    bag = folder / name
+    if not bag.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f'Filming {settings.seconds:g} s of synthetic hands (once; kept in {bag}) …')
+        record_bag(bag, settings, wrappers=(_VERSION,), processes=os.cpu_count() or 1)
+    return bag
+
+
+def replay(bag: Path, folder: Path, *, rate: float = 1.0, composition: bool = False) -> DemoRun:
+    """Run the live system on a recording; ``folder`` takes what it publishes."""
+    wiring = Wiring(
+        remappings=zed_remappings(_VERSION, _CAMERA),
+        parameters={'stereo': True},
+        composition=composition,
+    )
+    trial = run_trial(bag, wiring, folder, rate=rate)
+    with BagFile(bag) as opened:
+        image_topic = find_camera(opened.topics).images[0]
+    return DemoRun(trial, trial_latency(trial, image_topic), score_trial(trial, wiring))
