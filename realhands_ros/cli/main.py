@@ -23,6 +23,7 @@ COMMANDS = {
     'export': "write the network for other runtimes, a user's hands as a rig",
     'profile': "keep, use and show a user's skin and hand shape",
     'eval': 'measure accuracy: tables, bags, folders of images',
+    'view': 'show a bag or the running system in the Rerun viewer',
 }
 
 
