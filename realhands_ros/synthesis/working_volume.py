@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 # Depth of the middle of the hand before a camera whose focal length is 0.4 image widths, metres;
 # longer lenses are used from farther away.
-DEPTH_RANGE_M = (0.32, 0.84)
+DEPTH_RANGE_M = (0.30, 0.62)
 _WIDE_FOCAL = 0.4
 _STRATA = 7
 
