@@ -37,7 +37,8 @@ from realhands_ros.refinement.stage import RefinementStage
 FloatArray = NDArray[np.float64]
 
 _KEYPOINTS_ONLY = RefinementConfig(
-    energy=EnergyConfig(silhouette=0.0),
+    # There is nothing to trust but the keypoints.
+    energy=replace(EnergyConfig.for_exact_keypoints(), silhouette=0.0),
     levenberg_marquardt=LevenbergMarquardtConfig(
         keypoint_iterations=20, iterations=0, offset_iterations=0
     ),
