@@ -131,7 +131,8 @@ def _run_live(args: argparse.Namespace, destination: Destination) -> int:
 def _say(args: argparse.Namespace, shown: int, meshes: int) -> None:
     print(f'{shown} frames with {meshes} meshes shown')
     if args.save is not None:
-        print(f'{args.save}: {args.save.stat().st_size / 1e6:.1f} MB; open it with: rerun {args.save}')
+        size = args.save.stat().st_size
+        print(f'{args.save}: {size / 1e6:.1f} MB; open it with: rerun {args.save}')
 
 
 def _wait() -> None:
