@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--folder', type=Path, default=None, help=f'for all files (default: {default_folder()})'
     )
-    parser.add_argument('--no-video', action='store_true', help='write no video')
+    parser.add_argument('--no-video', action='store_true', help='write no video and no Rerun file')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     )
     folder = (args.folder or default_folder()).resolve()
     # Imported here, so that `realhands --help` works where ROS is not built yet.
-    from realhands_ros.evaluation.live import demo_run
+    from realhands_ros.demo import demo_run
 
     results = folder / 'run'
     shutil.rmtree(results, ignore_errors=True)
@@ -59,6 +59,6 @@ def run(args: argparse.Namespace) -> int:
     demo = demo_run.replay(recording, results, rate=args.rate, composition=args.composition)
     print('\n' + demo.text() + '\n')
     if not args.no_video:
-        for path in demo.write_pictures():
+        for path in demo.write_pictures(folder):
             print(f'wrote {path}')
     return 0

@@ -15,7 +15,7 @@ from realhands_ros.errors import RealhandsError
 # `realhands --help` and `realhands doctor` work when a dependency of another command is missing.
 COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
-    'demo': 'send hand meshes between two processes and measure rate and latency',
+    'demo': 'film synthetic hands, run the live system on the film, and measure it',
     'run': 'run the live system: stereo, mono, or a bag',
     'hand': 'import the official MANO hand model, draw a hand model',
     'synth': 'make synthetic stereo images of hands with ground truth',

@@ -17,17 +17,14 @@ from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
 from realhands_ros.evaluation.live.trial import Trial
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.graph import Wiring
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.nodes.recorded_meshes import RecordedMeshes
-
-_TOPICS = {REGRESSED: 'hands/mesh_regressed', REFINED: 'hands/mesh'}
+from realhands_ros.viewing.bag_hands import RecordedHands
 
 
-def score_trial(trial: Trial, wiring: Wiring) -> EvaluationResult:
+def score_trial(trial: Trial) -> EvaluationResult:
     """
-    Return the scores of all frames that both mesh topics have a message of.
+    Return the scores of all frames that have a refined message.
 
     Frames that the system dropped are counted as skipped. Raises DatasetError when nothing came.
     """
@@ -44,16 +41,13 @@ def score_trial(trial: Trial, wiring: Wiring) -> EvaluationResult:
         topics = find_camera(cameras.topics)
         truth_topic = find_truth(truths.topics, None)
         truth = TruthStream(truths, truth_topic, topics.images[0]) if truth_topic else None
-        meshes = {
-            stage: RecordedMeshes(trial.results, wiring.resolved(topic))
-            for stage, topic in _TOPICS.items()
-        }
+        hands = RecordedHands(trial.results, stack)
+        stamps = set(hands.stamps())
         for frame in FrameStream(cameras, topics):
-            found = {stage: recorded.at(frame.stamp_ns) for stage, recorded in meshes.items()}
-            regressed, refined = found[REGRESSED], found[REFINED]
-            if regressed is None or refined is None:
+            if frame.stamp_ns not in stamps:
                 dropped += 1
                 continue
+            refined, regressed, _ = hands.at(frame.stamp_ns)
             same_hands = {
                 REGRESSED: _of_the_same_hands(regressed, refined),
                 REFINED: with_views(refined, regressed),

@@ -1,11 +1,14 @@
-"""The demo: a film of synthetic hands, replayed to the live system, measured against its truth."""
+"""Film synthetic hands, replay the film to the live system, measure it against the truth."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
 
+from realhands_ros.demo.demo_video import write_video
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.topics import find_camera
 from realhands_ros.evaluation.live.trial import Trial, run_trial
@@ -17,6 +20,7 @@ from realhands_ros.graph import Wiring, zed_remappings
 from realhands_ros.synthesis.dataset_format import GENERATOR_VERSION
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.viewing.bag_view import save_rrd
 from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
 
 _VERSION = WRAPPER_VERSIONS[-1]
@@ -38,6 +42,15 @@ class DemoRun:
             load_text(self.trial.loads),
             accuracy_text(self.scores),
         ))  # fmt: skip
+
+    def write_pictures(self, folder: Path) -> Iterator[Path]:
+        """Write a video, and a Rerun recording where Rerun is installed; give each file."""
+        recording, results = self.trial.recording, self.trial.results
+        yield write_video(recording, results, folder / 'demo.mp4')
+        if util.find_spec('rerun') is not None:
+            path = folder / 'demo.rrd'
+            save_rrd(recording, results, path, overwrite=True)
+            yield path
 
 
 def recording(folder: Path, settings: FilmSettings) -> Path:
@@ -64,4 +77,4 @@ def replay(bag: Path, folder: Path, *, rate: float = 1.0, composition: bool = Fa
     trial = run_trial(bag, wiring, folder, rate=rate)
     with BagFile(bag) as opened:
         image_topic = find_camera(opened.topics).images[0]
-    return DemoRun(trial, trial_latency(trial, image_topic), score_trial(trial, wiring))
+    return DemoRun(trial, trial_latency(trial, image_topic), score_trial(trial))

@@ -1,0 +1,108 @@
+"""A video of what the live system made of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from realhands_ros.hand.hand_mesh import HandMesh, HandView
+from realhands_ros.pipeline import FrameResult
+from realhands_ros.texture.display import TextureRenderer
+from realhands_ros.viewing.bag_view import BagView
+from realhands_ros.viewing.mesh_overlay import MeshOverlay
+from realhands_ros.viewing.picture_output import VideoOutput
+from realhands_ros.viewing.picture_source import Picture
+from realhands_ros.viewing.scene_frame import SceneFrame
+
+Image = NDArray[np.uint8]
+
+_RATE = 10.0
+_VIEWS = ('back', 'palm')
+_INK_BGR = (40, 40, 40)
+_PAPER_BGR = (245, 245, 245)
+
+
+def write_video(recording: Path, hands: Path, path: Path, *, rate: float = 30.0) -> Path:
+    """
+    Write a video (.mp4) of the left images with the meshes on them, textured hands beside them.
+
+    ``hands`` is the bag of what the system published of ``recording``, whose images come ``rate``
+    times a second. Raises what BagView and VideoOutput raise.
+    """
+    every = max(1, round(rate / _RATE))
+    panels = _Panels()
+    frames = BagView(recording, hands, every=every)
+    with VideoOutput(path, _RATE, overwrite=True) as video:
+        for picture in _pictures(frames, panels):
+            video.write(picture, picture.image)
+    return path
+
+
+def _pictures(frames: BagView, panels: _Panels) -> Iterator[Picture]:
+    first_ns: int | None = None
+    for frame in frames:
+        first_ns = frame.stamp_ns if first_ns is None else first_ns
+        yield Picture('', panels.drawn(frame), frame.stamp_ns - first_ns)
+
+
+class _Panels:
+    """Draws the panels of one frame side by side."""
+
+    def __init__(self) -> None:
+        self._overlay = MeshOverlay('shaded')
+        self._textures = TextureRenderer()
+        self._atlases: dict[str, Image] = {}
+
+    def drawn(self, frame: SceneFrame) -> Image:
+        """Return overlay and novel views of one frame, BGR."""
+        image = self._overlay.drawn(frame.images[0], _as_result(frame), frame.cameras[0])
+        side = image.shape[0] // len(_VIEWS)
+        hand = max(frame.meshes, key=lambda mesh: mesh.score, default=None)
+        views = [self._novel_view(hand, frame.atlases, view, side) for view in _VIEWS]
+        column = cv2.resize(np.vstack(views), (side, image.shape[0]), interpolation=cv2.INTER_AREA)
+        return np.hstack([image, np.asarray(column, np.uint8)])
+
+    def _novel_view(
+        self, hand: HandMesh | None, atlases: Mapping[str, Image], view: str, size: int
+    ) -> Image:
+        if hand is not None and hand.id in atlases:
+            # The atlas belongs to the user's hand: it goes on where the hand comes back anew.
+            self._atlases[hand.handedness] = atlases[hand.id]
+        atlas = None if hand is None else self._atlases.get(hand.handedness)
+        if hand is None or atlas is None:
+            panel = np.full((size, size, 3), _PAPER_BGR, np.uint8)
+        else:
+            upright = _in_model_frame(hand)
+            rgb = self._textures.novel_view(upright, hand.handedness, atlas, view, size)
+            panel = np.ascontiguousarray(rgb[..., ::-1])
+        cv2.putText(panel, view, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK_BGR, 1, cv2.LINE_AA)
+        return panel
+
+
+def _in_model_frame(mesh: HandMesh) -> NDArray[np.float64]:
+    """Return vertices (778, 3) about the wrist with the wrist's rotation taken away."""
+    rotation = Rotation.from_rotvec(mesh.pose_aa[:3])
+    return np.asarray(rotation.inv().apply(mesh.vertices_cam - mesh.keypoints_cam[0]))
+
+
+def _as_result(frame: SceneFrame) -> FrameResult:
+    views = {mesh.id: mesh.views for mesh in frame.regressed}
+    return FrameResult(
+        stamp_ns=frame.stamp_ns,
+        frame_id='',
+        observations=frame.observations,
+        regressed=frame.regressed,
+        refined=tuple(_with_views(mesh, views) for mesh in frame.meshes),
+        rejected=(),
+        latency_ms={},
+    )
+
+
+def _with_views(mesh: HandMesh, views: Mapping[str, tuple[HandView, ...]]) -> HandMesh:
+    return replace(mesh, views=views.get(mesh.id, mesh.views))
