@@ -3,8 +3,9 @@ The live system on synthetic recordings, in real time: rate, drops, latency, loa
 
     python benchmarks/live.py [--seconds 10] [--case NAME ...]
 
-Each case films hands (once; kept in --folder), starts the nodes as processes, plays the film at its
-own rate through DDS and reads what was published. Other work on the machine shows in the figures.
+Each case films hands (once; kept in --folder), starts the nodes as processes, plays the film at
+its own rate through DDS and reads what was published. Other work on the machine shows in the
+figures.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from realhands_ros.synthesis.film import FilmSettings
 
 
 class Case(NamedTuple):
+    """What is filmed, and how the nodes run."""
+
     hands: int
     resolution: str
     composition: bool
