@@ -37,7 +37,7 @@ from realhands_ros.viewing.bag_hands import (
     mesh_from,
     observation_from,
 )
-from realhands_ros.viewing.scene_frame import SceneFrame, quality_plots
+from realhands_ros.viewing.scene_frame import SceneFrame, quality_plots, with_silhouettes
 from realhands_ros.zed_wrapper import WrapperVersion, ZedNames
 
 _POLL_S = 0.1
@@ -169,6 +169,7 @@ class LiveView(Node):
 
         regressed = hands(REGRESSED, HandMeshArray, mesh_from)
         meshes = hands(MESH, HandMeshArray, mesh_from) if MESH in parts else regressed
+        meshes = with_silhouettes(meshes, regressed)
         pictures = []
         for number in range(len(self._topics.images)):
             if f'image/{number}' not in parts:

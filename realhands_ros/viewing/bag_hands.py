@@ -19,6 +19,7 @@ from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 from realhands_ros.nodes.image_decoding import decode_image
+from realhands_ros.viewing.scene_frame import with_silhouettes
 
 T = TypeVar('T')
 Image = NDArray[np.uint8]
@@ -94,6 +95,7 @@ class RecordedHands:
         meshes = self._meshes.at(stamp)
         if meshes is None:
             meshes, regressed = regressed, ()
+        meshes = with_silhouettes(meshes, regressed)
         return meshes, regressed, self._observations.at(stamp) or ()
 
     def latency_ms(self, stamp: int) -> dict[str, float]:

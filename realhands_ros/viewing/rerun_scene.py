@@ -30,7 +30,9 @@ IntArray = NDArray[np.int64]
 WORLD = 'world'
 PLOTS = ('latency', 'error_mm', 'silhouette_iou', 'reprojection_px')
 
+# How far before its camera an image stands; of two cameras, so that the images just do not meet.
 _IMAGE_PLANE_M = 0.12
+_IMAGES_APART = 0.95
 _TRUE_RGB = (60, 220, 60)
 _REGRESSED_RGBA = (150, 150, 150, 120)
 _OUTLINE_RGB = (255, 220, 40)
@@ -85,7 +87,7 @@ class RerunScene:
         self._frames += 1
         self._log_cameras(frame.cameras)
         for eye, image in zip(EYES, frame.images, strict=False):
-            self._log_image(f'{WORLD}/{eye}/image', image)
+            self._log_image(f'{_camera_path(eye)}/image', image)
         shown: set[str] = set()
         for key, mesh in zip(hand_keys(frame.meshes), frame.meshes, strict=True):
             shown |= self._log_hand(key, mesh, frame)
@@ -108,15 +110,16 @@ class RerunScene:
         if len(cameras) == len(self._cameras) and all(map(_is_same, cameras, self._cameras)):
             return
         self._cameras = cameras
+        distance = _image_distance(cameras)
         for eye, camera in zip(EYES, cameras, strict=False):
             self._log(
-                f'{WORLD}/{eye}',
+                _camera_path(eye),
                 self._rr.Transform3D(translation=camera.centre, mat3x3=camera.rotation.T),
                 self._rr.Pinhole(
                     image_from_camera=camera.intrinsics,
                     resolution=[camera.width, camera.height],
                     camera_xyz=self._rr.ViewCoordinates.RDF,
-                    image_plane_distance=_IMAGE_PLANE_M,
+                    image_plane_distance=distance,
                 ),
             )
 
@@ -198,11 +201,11 @@ class RerunScene:
         for hand in frame.observations:
             if hand.id not in meshed:
                 for eye, view in zip(EYES, hand.views, strict=False):
-                    paths |= self._log_view(eye, f'{hand.handedness}_seen', view, hand.handedness)
+                    paths |= self._log_view(eye, f'seen_{hand.handedness}', view, hand.handedness)
         return paths
 
     def _log_view(self, eye: str, key: str, view: HandView, handedness: Handedness) -> set[str]:
-        base = f'{WORLD}/{eye}/{key}'
+        base = f'{_camera_path(eye)}/{key}_hand'
         points = np.asarray(view.keypoints_px, np.float64)
         known = np.isfinite(points).all(axis=1)
         colour = SIDE_COLOURS[handedness]
@@ -234,7 +237,7 @@ class RerunScene:
 
         # The regressed meshes are there to be switched on.
         contents = [f'+ /{WORLD}/**', f'- /{WORLD}/regressed/**']
-        eyes = [rrb.Spatial2DView(origin=f'/{WORLD}/{eye}', name=f'{eye} camera') for eye in EYES]
+        eyes = [rrb.Spatial2DView(origin=_camera_path(eye), name=f'{eye} camera') for eye in EYES]
         plots = [
             rrb.TimeSeriesView(origin=f'/{name}', name=name.replace('_', ' ')) for name in PLOTS
         ]
@@ -280,6 +283,17 @@ def _bones(points: NDArray[np.float64], known: NDArray[np.bool_]) -> Sequence[ND
         for child, parent in enumerate(KEYPOINT_PARENTS)
         if parent >= 0 and known[parent] and known[child]
     ]
+
+
+def _camera_path(eye: str) -> str:
+    return f'{WORLD}/{eye}_camera'
+
+
+def _image_distance(cameras: Sequence[PinholeCamera]) -> float:
+    if len(cameras) < 2:
+        return _IMAGE_PLANE_M
+    baseline = float(np.linalg.norm(cameras[1].centre - cameras[0].centre))
+    return _IMAGES_APART * baseline * float(cameras[0].intrinsics[0, 0]) / cameras[0].width
 
 
 def _is_same(one: PinholeCamera, other: PinholeCamera) -> bool:
