@@ -27,9 +27,11 @@ def _declare(node: Node, parameter: Parameter) -> Value:
         ).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         allowed = f' ({parameter.constraints})' if parameter.constraints else ''
+        kind = type(parameter.default).__name__
+        # ROS takes no 5 for a 5.0.
+        point = ' and have a decimal point' if kind == 'float' else ''
         message = (
-            f'{node.get_name()}: {parameter.name} must be of type '
-            f'{type(parameter.default).__name__}{allowed}: {error}'
+            f'{node.get_name()}: {parameter.name} must be of type {kind}{allowed}{point}: {error}'
         )
         raise ConfigError(message) from error
     parameter.check(declared)
