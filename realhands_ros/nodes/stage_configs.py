@@ -1,22 +1,28 @@
-"""The stages' configurations from the nodes' parameters."""
+"""
+The stages' configurations from the nodes' parameters.
+
+A node that is started anew must be back soon, so each imports its own stage only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from realhands_ros.handnet.stage import HandNetStageConfig
-from realhands_ros.keypoints.stage import KeypointStageConfig
-from realhands_ros.refinement.refiner import RefinementConfig
-from realhands_ros.texture.hand_atlas import AveragingConfig
-from realhands_ros.texture.stage import TextureStageConfig
+if TYPE_CHECKING:
+    from realhands_ros.handnet.stage import HandNetStageConfig
+    from realhands_ros.keypoints.stage import KeypointStageConfig
+    from realhands_ros.refinement.refiner import RefinementConfig
+    from realhands_ros.texture.stage import TextureStageConfig
 
 Values = Mapping[str, Any]
 
 
 def keypoint_config(values: Values) -> KeypointStageConfig:
     """Return the keypoint stage's configuration; ConfigError for what cannot be."""
+    from realhands_ros.keypoints.stage import KeypointStageConfig
+
     same = (
         'max_hands',
         'detection_confidence',
@@ -39,6 +45,8 @@ def keypoint_config(values: Values) -> KeypointStageConfig:
 
 def handnet_config(values: Values) -> HandNetStageConfig:
     """Return the network stage's configuration; ConfigError for what cannot be."""
+    from realhands_ros.handnet.stage import HandNetStageConfig
+
     return HandNetStageConfig(
         weights=optional_path(values['weights']),
         model_folder=optional_path(values['model_folder']),
@@ -49,6 +57,8 @@ def handnet_config(values: Values) -> HandNetStageConfig:
 
 def refinement_config(values: Values) -> RefinementConfig:
     """Return the refinement stage's configuration; ConfigError for what cannot be."""
+    from realhands_ros.refinement.refiner import RefinementConfig
+
     budget_s = values['budget']
     return RefinementConfig(
         optimiser=values['optimiser'], budget_ms=1e3 * budget_s if budget_s > 0 else None
@@ -57,6 +67,9 @@ def refinement_config(values: Values) -> RefinementConfig:
 
 def texture_config(values: Values) -> TextureStageConfig:
     """Return the texture stage's configuration; ConfigError for what cannot be."""
+    from realhands_ros.texture.hand_atlas import AveragingConfig
+    from realhands_ros.texture.stage import TextureStageConfig
+
     return TextureStageConfig(
         atlas_size=values['atlas_size'],
         averaging=AveragingConfig(smoothing=values['smoothing']),
