@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from realhands_ros.errors import ConfigError
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet, HandNetInput
+from realhands_ros.handnet.signal_stack import widen_signal_stack
 
 FloatArray = NDArray[np.float32]
 
@@ -192,6 +193,7 @@ def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
     if threads is not None:
         options['INFERENCE_NUM_THREADS'] = threads
     request = openvino.compile_model(model, 'CPU', options).create_infer_request()
+    widen_signal_stack()
 
     def predict(*arrays: NDArray[Any]) -> Prediction:
         request.infer(arrays)
