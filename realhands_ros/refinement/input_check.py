@@ -47,11 +47,15 @@ def usable_views(
             flags |= RefinementFlag.MASK_UNUSABLE
             view = replace(view, target=None)
         usable.append(view)
-    if len(usable) == 1:
+    # A covered camera sees nothing of the hand, and so says nothing about its distance.
+    observing = [view for view in usable if _observes(view)]
+    if not observing:
+        return tuple(usable), flags | RefinementFlag.NOTHING_OBSERVED
+    if len(observing) < len(usable):
+        flags |= RefinementFlag.VIEW_UNUSABLE
+    if len(observing) == 1:
         flags |= RefinementFlag.SCALE_PRIOR
-    if not any(_observes(view) for view in usable):
-        flags |= RefinementFlag.NOTHING_OBSERVED
-    return tuple(usable), flags
+    return tuple(observing), flags
 
 
 def visible_share(vertices: FloatArray, view: ViewObservation) -> float:
