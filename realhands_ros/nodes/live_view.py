@@ -43,7 +43,8 @@ from realhands_ros.zed_wrapper import WrapperVersion, ZedNames
 _POLL_S = 0.1
 # Images and results of so many frames are kept until their meshes come.
 _KEPT = 45
-# A mesh waits so long for its images.
+# A mesh waits so long for its images, and what comes so soon after its frame has been shown is
+# late; later it is a recording that starts anew.
 _PATIENCE_NS = 300_000_000
 # Results are looked at, not computed with: a late one is not worth waiting for.
 _RESULTS = QoSProfile(depth=30, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -109,7 +110,8 @@ class LiveView(Node):
         self._seen = 0
         # By stamp and source: the packed message, and the moment of its arrival (monotonic, ns).
         self._waiting: OrderedDict[int, dict[str, tuple[bytes, int]]] = OrderedDict()
-        self._due: list[int] = []
+        self._due: set[int] = set()
+        self._done: OrderedDict[int, int] = OrderedDict()
         self._infos: dict[int, CameraInfo] = {}
         self._atlases: dict[str, Any] = {}
         self._complained: set[str] = set()
@@ -133,6 +135,7 @@ class LiveView(Node):
             )
             if complete or now - begin > _PATIENCE_NS:
                 self._due.remove(stamp)
+                self._done[stamp] = now
                 self._seen += 1
                 if parts and (self._seen - 1) % self._every == 0:
                     self._survive(partial(self._show, stamp, parts))
@@ -146,11 +149,14 @@ class LiveView(Node):
         # A serialised header begins after 4 bytes of encapsulation: seconds, nanoseconds.
         seconds = int.from_bytes(data[4:8], 'little', signed=True)
         stamp = seconds * 1_000_000_000 + int.from_bytes(data[8:12], 'little')
-        self._waiting.setdefault(stamp, {})[source] = (data, time.monotonic_ns())
+        now = time.monotonic_ns()
+        if now - self._done.get(stamp, -_PATIENCE_NS) < _PATIENCE_NS:
+            return
+        self._waiting.setdefault(stamp, {})[source] = (data, now)
         while len(self._waiting) > _KEPT:
             self._waiting.popitem(last=False)
         if source == MESH or (source == REGRESSED and not self._is_refined()):
-            self._due.append(stamp)
+            self._due.add(stamp)
 
     def _is_refined(self) -> bool:
         return self.count_publishers(self._topics.hands(MESH)) > 0
@@ -197,6 +203,8 @@ class LiveView(Node):
 
     def _forget(self, stamp: int) -> None:
         """Drop a frame and all before it."""
+        while len(self._done) > _KEPT:
+            self._done.popitem(last=False)
         for earlier in [known for known in self._waiting if known <= stamp]:
             if earlier not in self._due:
                 del self._waiting[earlier]

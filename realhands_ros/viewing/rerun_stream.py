@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.viewing.picture_output import make_folder, refuse_existing
@@ -57,7 +58,9 @@ class Destination:
                 rr.serve_web_viewer(
                     web_port=self.web_port, connect_to=address, open_browser=has_display()
                 )
-                print(f'http://localhost:{self.web_port}/?url={address}', flush=True)
+                print(
+                    f'http://localhost:{self.web_port}/?url={quote(address, safe="")}', flush=True
+                )
             else:
                 stream.spawn()
         # Rerun raises what comes to its mind: RuntimeError, ValueError, OSError.
