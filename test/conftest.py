@@ -78,3 +78,11 @@ def zed_bag(hand_film: HandFilm, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def ros_domain() -> int:
     """A ROS domain of this test run's own, so that runs at the same time do not meet."""
     return 100 + os.getpid() % 100
+
+
+@pytest.fixture(scope='session', autouse=True)
+def roomy_signal_stack() -> None:
+    """Let tests that send themselves a signal survive it beside pytest's faulthandler."""
+    from realhands_ros.handnet.signal_stack import widen_signal_stack
+
+    widen_signal_stack()

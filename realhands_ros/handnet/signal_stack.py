@@ -2,8 +2,8 @@
 Room for signal handlers on processors with AMX.
 
 OpenVINO gives the thread that compiles a network an alternate signal stack of 8 KB and the
-kernel's minimum, and so does Python's faulthandler. On a processor with AMX the state that is saved
-when a signal arrives takes more than that once AMX has been used: Ctrl-C then ends in a
+kernel's minimum, and so does Python's faulthandler. On a processor with AMX the state that is
+saved when a signal arrives takes more than that once AMX has been used: Ctrl-C then ends in a
 segmentation fault.
 """
 
