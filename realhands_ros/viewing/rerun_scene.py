@@ -37,6 +37,11 @@ _TRUE_RGB = (60, 220, 60)
 _REGRESSED_RGBA = (150, 150, 150, 120)
 _OUTLINE_RGB = (255, 220, 40)
 _WHITE = (255, 255, 255)
+# Of the curves of a plot, in the order of their coming.
+_CURVE_RGB = (
+    (240, 130, 60), (90, 170, 250), (120, 210, 110), (230, 110, 200), (240, 220, 90),
+    (150, 140, 250),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class RerunScene:
         self._atlas_times: dict[str, int] = {}
         self._cameras: tuple[PinholeCamera, ...] = ()
         self._frames = 0
-        self._plotted: set[str] = set()
+        self._curves: dict[str, list[str]] = defaultdict(list)
         self._log(WORLD, self._rr.ViewCoordinates.RDF, static=True)
         self._send_blueprint()
 
@@ -229,8 +234,14 @@ class RerunScene:
 
     def _log_plots(self, frame: SceneFrame) -> None:
         for path, value in frame.plots.items():
+            plot, _, name = path.partition('/')
+            curves = self._curves[plot]
+            if name not in curves:
+                colour = _CURVE_RGB[len(curves) % len(_CURVE_RGB)]
+                lines = self._rr.SeriesLines(colors=colour, names=name.replace('/', ' '))
+                self._log(path, lines, static=True)
+                curves.append(name)
             self._log(path, self._rr.Scalars(float(value)))
-        self._plotted |= {path.partition('/')[0] for path in frame.plots}
 
     def _send_blueprint(self) -> None:
         import rerun.blueprint as rrb
