@@ -43,7 +43,7 @@ class Destination:
             refuse_existing(self.save, self.overwrite)
             make_folder(self.save.parent)
         elif not self.web:
-            require_display('the Rerun viewer (else: --save FILE.rrd or --web)')
+            require_display('the Rerun viewer', 'use --save FILE.rrd or --web')
 
     def open(self) -> Any:
         """Return a new rerun.RecordingStream that goes there; ConfigError if it cannot."""

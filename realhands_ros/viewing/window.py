@@ -24,12 +24,12 @@ def has_display() -> bool:
     return not sys.platform.startswith('linux') or any(map(os.environ.get, _DISPLAYS))
 
 
-def require_display(what: str) -> None:
-    """Raise ConfigError where there is no screen; ``what`` needs it."""
+def require_display(what: str, instead: str) -> None:
+    """Raise ConfigError where there is no screen; ``what`` needs it, ``instead`` is advice."""
     if not has_display():
         message = (
             f'{what} needs a screen, and neither {" nor ".join(_DISPLAYS)} is set: '
-            'leave it out, or run on a desktop (over ssh: ssh -X)'
+            f'{instead}, or run on a desktop (over ssh: ssh -X)'
         )
         raise ConfigError(message)
 
@@ -38,7 +38,7 @@ class Window:
     """Shows pictures; ConfigError without a screen or with an OpenCV that has no windows."""
 
     def __init__(self) -> None:
-        require_display('--show')
+        require_display('--show', 'leave it out')
         try:
             cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         except cv2.error as error:
