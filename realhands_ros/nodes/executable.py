@@ -6,10 +6,14 @@ Run one node, or several in one process, until SIGINT or SIGTERM.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 import cv2
 import rclpy
@@ -34,9 +38,8 @@ def main(names: Sequence[str] | None = None) -> int:
         names = names[: names.index('--ros-args')]
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        return _run(names)
-    except KeyboardInterrupt:
-        return 0
+        with _end_at_once_on_signals():
+            return _run(names)
     except RealhandsError as error:
         print(f'{" ".join(names)}: {error}', file=sys.stderr)
         return 1
@@ -81,7 +84,6 @@ def _run(names: Sequence[str]) -> int:
         # Stages are small: threads of their libraries cost the other nodes more than they gain.
         cv2.setNumThreads(1)
         threadpool_limits(1)
-        # Until here a signal interrupts the loading of models; from here on it ends in order.
         with stop_on_signals() as stop:
             while not stop.is_set() and not is_orphan():
                 executor.spin_once(timeout_sec=_POLL_S)
@@ -91,6 +93,28 @@ def _run(names: Sequence[str]) -> int:
             node.destroy_node()
         executor.shutdown()
     return 0
+
+
+@contextlib.contextmanager
+def _end_at_once_on_signals() -> Iterator[None]:
+    """
+    Let SIGINT and SIGTERM end the process at once, as long as nothing else handles them.
+
+    While models are loaded there is nothing to put in order yet, and an exception in the midst of
+    a library would be lost there, or take the process down.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        os._exit(0)
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == '__main__':

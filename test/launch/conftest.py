@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -89,23 +90,16 @@ class Process:
     def said(self) -> str:
         return self.log.read_text()
 
-    def children(self) -> list[psutil.Process]:
-        """Return the processes that it has started and that run."""
-        try:
-            found = psutil.Process(self._popen.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
-        self._family.update(found)
-        return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
-
     def nodes(self) -> dict[str, int]:
-        """Return the ids of the node processes by the names of their nodes."""
+        """Return the ids of the node processes that run, by the names of their nodes."""
         ids = {}
-        for child in self.children():
-            command = child.cmdline()
-            if 'realhands_ros.nodes.executable' in command:
-                start = command.index('realhands_ros.nodes.executable') + 1
-                ids[' '.join(command[start : command.index('--ros-args')])] = child.pid
+        for child in self._children():
+            # A process may end at any moment.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                command = child.cmdline()
+                if 'realhands_ros.nodes.executable' in command:
+                    start = command.index('realhands_ros.nodes.executable') + 1
+                    ids[' '.join(command[start : command.index('--ros-args')])] = child.pid
         return ids
 
     @property
@@ -114,12 +108,12 @@ class Process:
 
     def wait(self) -> int:
         """Return the exit code, once it has ended by itself."""
-        self.children()
+        self._children()
         return self._popen.wait(PATIENCE_S)
 
     def interrupt(self, number: int = signal.SIGINT) -> int:
         """Send a signal, as Ctrl-C does; return the exit code."""
-        self.children()
+        self._children()
         self._popen.send_signal(number)
         return self._popen.wait(PATIENCE_S)
 
@@ -128,12 +122,22 @@ class Process:
         return [child for child in self._family if child.is_running()]
 
     def kill(self) -> None:
-        self.children()
+        self._children()
         if self.is_running:
             self._popen.kill()
             self._popen.wait()
         for child in self.left_over():
-            child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+    def _children(self) -> list[psutil.Process]:
+        """Return what it has started and runs, and remember it."""
+        try:
+            found = psutil.Process(self._popen.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        self._family.update(found)
+        return found
 
 
 @pytest.fixture(scope='module')
