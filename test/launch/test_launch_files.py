@@ -125,7 +125,7 @@ def replay(ros_domain, zed_bag, tmp_path):
 
 
 @pytest.mark.launch(fixture=replay)
-def test_replay_ends_with_the_bag_and_records(listener, tmp_path, launch_service):
+def test_replay_ends_with_the_bag_and_records(listener, tmp_path):
     from rosbags.rosbag2 import Reader
 
     diagnostics = listener.listen(DiagnosticArray, '/diagnostics')
