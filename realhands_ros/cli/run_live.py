@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from realhands_ros.nodes.supervisor import Supervisor, stop_on_signals
 
     wiring = wiring_of(args)
+    _check_files(args)
     commands = wiring.commands()
     if args.record:
         commands['recorder'] = recorder_command(args.record, wiring)
@@ -79,6 +80,21 @@ def run(args: argparse.Namespace) -> int:
                 if stop.wait(0.1):
                     break
     return 0
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Raise ConfigError or DatasetError for what the processes would stumble over, each anew."""
+    if args.record and args.record.exists():
+        message = f'--record {args.record} exists already: choose another name'
+        raise ConfigError(message)
+    if args.system == 'replay':
+        from realhands_ros.nodes.bag_player import open_bag
+
+        if not args.rate > 0:
+            message = f'--rate is {args.rate:g}; it must be above zero'
+            raise ConfigError(message)
+        with open_bag(args.bag):
+            pass
 
 
 def wiring_of(args: argparse.Namespace) -> Wiring:

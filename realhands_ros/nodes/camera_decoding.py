@@ -104,6 +104,12 @@ def _expect_calibrated(info: Any, intrinsics: FloatArray) -> None:
             'the camera is not calibrated'
         )
         raise CalibrationError(message)
+    if not np.allclose(intrinsics[2], (0.0, 0.0, 1.0)) or intrinsics[1, 0] != 0:
+        message = (
+            f'{_name(info)} has the camera matrix {intrinsics.tolist()}: '
+            'its last row must be 0, 0, 1, and 0 must stand below fx'
+        )
+        raise CalibrationError(message)
 
 
 def _name(info: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from realhands_ros.errors import CalibrationError
@@ -71,7 +72,11 @@ class CameraFeed:
             )
             raise CalibrationError(message)
         infos = [self._infos[eye] for eye in self.eyes]
-        return decode_cameras(infos, rectified=self._rectified)
+        try:
+            return decode_cameras(infos, rectified=self._rectified)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            message = f'the camera_info cannot be used ({error}): calibrate the cameras'
+            raise CalibrationError(message) from error
 
 
 def _is_same(one: CameraInfo, other: CameraInfo) -> bool:

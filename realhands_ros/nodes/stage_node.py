@@ -11,7 +11,6 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, Publisher, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
-from rclpy.time import Time
 from std_msgs.msg import Header
 
 from realhands_ros.errors import RealhandsError
@@ -21,6 +20,7 @@ from realhands_ros.nodes.newest_first import Worker
 from realhands_ros.nodes.parameter_declaration import declare_parameters
 from realhands_ros.nodes.parameters import ParameterTable, Value
 from realhands_ros.nodes.quality_of_service import RESULTS
+from realhands_ros.nodes.stamps import nanoseconds
 
 # Stamps that are further from the node's clock than this are of another time (a bag that is
 # replayed without /clock): an age makes no sense then.
@@ -69,7 +69,7 @@ class StageNode(LifecycleNode, ABC):
         """Publish what says that an item could not be used; by default nothing."""
 
     def unload(self) -> None:
-        """Free what ``load`` built."""
+        """Free what ``load`` built, as far as it came."""
 
     def facts(self) -> dict[str, str]:
         """Return what this node has to say in /diagnostics besides what all nodes say."""
@@ -88,10 +88,7 @@ class StageNode(LifecycleNode, ABC):
 
         @wraps(callback)
         def guarded(message: Any) -> None:
-            try:
-                callback(message)
-            except Exception as error:  # noqa: BLE001 a node never dies of its input
-                self.complain(error)
+            self._survive(lambda: callback(message))
 
         self._inputs.append(self.create_subscription(kind, topic, guarded, qos))
 
@@ -119,7 +116,7 @@ class StageNode(LifecycleNode, ABC):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the models; FAILURE, with the reason in the log, when that is impossible."""
-        return self._transition('inactive', self.load, undo=self._drop_outputs)
+        return self._transition('inactive', self.load, undo=self._free)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to work."""
@@ -195,23 +192,30 @@ class StageNode(LifecycleNode, ABC):
             header, hands = self.process(item)
         except Exception as error:  # noqa: BLE001 a node never dies of its input
             self.complain(error)
-            self.give_up(item)
+            self._survive(lambda: self.give_up(item))
             return
         stage_ms = 1e3 * (time.perf_counter() - start)
         self.health.published(hands, stage_ms, self._age_ms(header))
 
     def _age_ms(self, header: Header) -> float:
-        stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
-        age_ms = (self.get_clock().now() - stamp).nanoseconds * 1e-6
+        age_ms = 1e-6 * (self.get_clock().now().nanoseconds - nanoseconds(header.stamp))
         return age_ms if abs(age_ms) < _LARGEST_AGE_MS else float('nan')
 
     def _publish_diagnostics(self) -> None:
-        self._diagnostics.publish(
-            diagnostics_message(
+        def publish() -> None:
+            message = diagnostics_message(
                 self.get_fully_qualified_name(),
                 self.get_clock().now().to_msg(),
                 self._state,
                 self.health.report(),
                 self.facts(),
             )
-        )
+            self._diagnostics.publish(message)
+
+        self._survive(publish)
+
+    def _survive(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 a node never dies of its input
+            self.complain(error)

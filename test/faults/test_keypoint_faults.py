@@ -140,6 +140,10 @@ def nan_projection(infos):
     infos[0].p[2] = np.nan
 
 
+def singular_projection(infos):
+    infos[0].p[8:] = 0.0
+
+
 def no_size(infos):
     infos[0].width = 0
 
@@ -150,6 +154,7 @@ def no_size(infos):
         (zero_baseline, 'baseline is 0 m'),
         (no_intrinsics, 'not calibrated'),
         (nan_projection, 'must be finite'),
+        (singular_projection, 'last row must be 0, 0, 1'),
         (no_size, 'both must be positive'),
     ],
 )

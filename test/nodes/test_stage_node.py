@@ -15,7 +15,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
-from realhands.msg import HandMeshArray
+from realhands.msg import HandMesh, HandMeshArray
 from realhands_ros.errors import ConfigError, ModelFileError
 from realhands_ros.nodes.executable import start
 from realhands_ros.nodes.parameters import Parameter
@@ -34,23 +34,34 @@ class EchoNode(StageNode):
         )
         super().__init__('echo_node', table, **options)
         self.loads_fail_with = None
+        self.facts_fail = False
         self.loaded = 0
 
     def load(self):
         self._echo = self.add_output(HandMeshArray, 'echo')
         if self.loads_fail_with is not None:
             raise self.loads_fail_with
-        self.loaded += 1
+        self.loaded = 1
 
     def listen(self):
         self.add_input(HandMeshArray, 'source', self.accept)
 
     def process(self, item):
+        if len(item.hands) == 2:
+            raise ValueError('two hands are too many')
         self._echo.publish(item)
         return item.header, len(item.hands)
 
+    def give_up(self, item):
+        raise RuntimeError('cannot even give up')
+
+    def facts(self):
+        if self.facts_fail:
+            raise RuntimeError('no facts')
+        return {}
+
     def unload(self):
-        self.loaded -= 1
+        self.loaded = 0
 
 
 class Manager:
@@ -182,3 +193,38 @@ def test_diagnostics_tell_of_frames(manager):
         return values['published since the start'] == '1'
 
     manager.wait(published, 'the count')
+
+
+def test_a_bug_does_not_end_the_work(manager):
+    """Nor one in what is done about the first one."""
+    start(manager.node)
+    assert manager.echoes_one()
+    manager.source.publish(HandMeshArray(hands=[HandMesh(), HandMesh()]))
+
+    def is_reported():
+        values = manager.diagnosis('active').values
+        return any('cannot even give up' in value.key for value in values)
+
+    manager.wait(is_reported, 'the complaint')
+    assert manager.echoes_one()
+
+
+def test_a_bug_in_diagnostics_is_survived(manager):
+    start(manager.node)
+    manager.node.facts_fail = True
+    manager.wait(lambda: 'no facts' in str(manager.node.health._reasons), 'the complaint')
+    manager.node.facts_fail = False
+    assert manager.echoes_one()
+    assert manager.diagnosis('active')
+
+
+@pytest.mark.parametrize('seconds', [-5, 0, 2**31 - 1])
+def test_any_stamp_will_do(manager, seconds):
+    start(manager.node)
+    assert manager.echoes_one()
+    message = HandMeshArray()
+    message.header.stamp.sec = seconds
+    for _ in range(2):  # the second one is worked on after the first one was counted
+        before = len(manager.echoes)
+        manager.source.publish(message)
+        manager.wait(lambda n=before: len(manager.echoes) > n, 'the echo')
