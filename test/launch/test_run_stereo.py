@@ -14,9 +14,10 @@ import pytest
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, TransformStamped
+from geometry_msgs.msg import PoseArray, PoseStamped, TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import Image, JointState, PointCloud2
+from std_msgs.msg import Float32MultiArray
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.slow
 FRAME = 'zed_left_camera_frame_optical'
 LEFT, RIGHT = '/zed/zed_node/left/color/rect', '/zed/zed_node/right/color/rect'
 MESHES, OBSERVATIONS = '/cell/meshes', '/cell/hands/observations'
+ADAPTERS = ('rwr', 'dex_retargeting', 'geort', 'openxr', 'joint_states')
 HAS_TF = importlib.util.find_spec('tf2_msgs') is not None
 
 
@@ -36,7 +38,10 @@ def system(realhands_run, play, listener, zed_bag):
     listener.listen(HandMeshArray, MESHES)
     listener.listen(HandObservationArray, OBSERVATIONS)
     listener.listen(DiagnosticArray, '/diagnostics')
-    system = realhands_run('stereo', '--namespace', 'cell', '--remap', 'hands/mesh=meshes')
+    switches = [word for name in ADAPTERS for word in ('--param', f'publish_{name}=true')]
+    system = realhands_run(
+        'stereo', '--namespace', 'cell', '--remap', 'hands/mesh=meshes', *switches
+    )
     awaited = [
         f'{LEFT}/image=keypoint_node',
         f'{RIGHT}/image=keypoint_node',
@@ -136,6 +141,24 @@ def test_wrists_and_their_transforms_come(system, listener):
     assert (round(wrist.pose.position.x, 4), round(wrist.pose.position.z, 4)) in places
     rotation = transform.transform.rotation
     assert np.linalg.norm([rotation.x, rotation.y, rotation.z, rotation.w]) == pytest.approx(1)
+
+
+def test_teleoperation_gets_its_formats_when_switched_on(system, listener):
+    side = '/cell/hands/right'
+    points = [
+        listener.listen(Float32MultiArray, f'{side}/{topic}')
+        for topic in ('rwr_mano', 'dex_retargeting', 'geort')
+    ]
+    joints = listener.listen(PoseArray, f'{side}/openxr_joints')
+    states = listener.listen(JointState, f'{side}/joint_states')
+    listener.wait(lambda: all([*points, joints, states]), 'all formats')
+    for matrix, *_ in points:
+        assert [dimension.size for dimension in matrix.layout.dim] == [21, 3]
+        assert np.isfinite(matrix.data).all() and len(matrix.data) == 63
+    assert len(joints[-1].poses) == 25
+    assert joints[-1].header.frame_id == FRAME
+    assert len(states[-1].name) == len(states[-1].position) >= 15
+    assert np.isfinite(states[-1].position).all()
 
 
 def test_who_comes_late_learns_what_the_meshes_are_made_of(system, listener):
