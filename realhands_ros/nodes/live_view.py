@@ -21,14 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture
 from realhands_ros.errors import RealhandsError
-from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.keypoints.frame import to_bgr
-from realhands_ros.nodes.camera_decoding import decode_cameras
-from realhands_ros.nodes.fastdds import environment_with_profile
-from realhands_ros.nodes.image_decoding import decode_image
-from realhands_ros.nodes.quality_of_service import CALIBRATION, images
-from realhands_ros.nodes.supervisor import stop_on_signals
-from realhands_ros.viewing.bag_hands import (
+from realhands_ros.evaluation.bags.recorded_hands import (
     MESH,
     OBSERVATIONS,
     REGRESSED,
@@ -37,6 +30,13 @@ from realhands_ros.viewing.bag_hands import (
     mesh_from,
     observation_from,
 )
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.keypoints.frame import to_bgr
+from realhands_ros.nodes.camera_decoding import decode_cameras
+from realhands_ros.nodes.fastdds import environment_with_profile
+from realhands_ros.nodes.image_decoding import decode_image
+from realhands_ros.nodes.quality_of_service import CALIBRATION, images
+from realhands_ros.nodes.supervisor import stop_on_signals
 from realhands_ros.viewing.scene_frame import SceneFrame, quality_plots, with_silhouettes
 from realhands_ros.zed_wrapper import WrapperVersion, ZedNames
 

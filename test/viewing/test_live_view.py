@@ -16,11 +16,11 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from realhands_ros.bag_types import bag_typestore
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.conversion import stamp_ns
+from realhands_ros.evaluation.bags.recorded_hands import MESH, REGRESSED
 from realhands_ros.nodes.fastdds import environment_with_profile
 from realhands_ros.nodes.live_view import LiveTopics, show_live
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
-from realhands_ros.viewing.bag_hands import MESH, REGRESSED
 
 NAMESPACE = 'test_live_view'
 # How much later the results of a frame are published, nanoseconds.

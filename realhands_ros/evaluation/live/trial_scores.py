@@ -10,6 +10,7 @@ from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.assembly import Outcome, assemble
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.frames import FrameStream
+from realhands_ros.evaluation.bags.recorded_hands import RecordedHands
 from realhands_ros.evaluation.bags.topics import find_camera, find_truth
 from realhands_ros.evaluation.bags.truth import TruthStream
 from realhands_ros.evaluation.columns import Columns
@@ -19,7 +20,6 @@ from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.viewing.bag_hands import RecordedHands
 
 
 def score_trial(trial: Trial) -> EvaluationResult:
