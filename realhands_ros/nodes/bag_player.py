@@ -76,7 +76,7 @@ class BagPlayer(Node):
         deadline = time.monotonic() + _MATCH_TIMEOUT_S
         waiting = {tuple(entry.split('=')) for entry in inputs}
         while waiting:
-            if stop.wait(0.05):
+            if stop.wait(0.05) or is_orphan():
                 return False
             if time.monotonic() > deadline:
                 self.get_logger().warning(f'nobody listens to {sorted(waiting)}: playing anyway')
@@ -92,6 +92,8 @@ class BagPlayer(Node):
             first_ns = stamp_ns if first_ns is None else first_ns
             due = begin + 1e-9 * (stamp_ns - first_ns) / self._rate
             if not self._pass_time_until(due, begin, first_ns, stop):
+                return
+            if is_orphan():
                 return
             if topic in self._with_header:
                 self.published.append((topic, _header_stamp_ns(data), time.monotonic_ns()))

@@ -14,18 +14,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-
-import cv2
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
-from threadpoolctl import threadpool_limits
+from typing import TYPE_CHECKING
 
 from realhands_ros.errors import ConfigError, RealhandsError
 from realhands_ros.graph import COMPOSED_EXECUTABLE, GRAPH
-from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
+
+# What takes its time is imported when signals are handled: Ctrl-C may come at once.
+if TYPE_CHECKING:
+    from realhands_ros.nodes.stage_node import StageNode
 
 # How soon a signal is noticed.
 _POLL_S = 0.2
@@ -36,15 +33,18 @@ def main(names: Sequence[str] | None = None) -> int:
     names = list(sys.argv[1:] if names is None else names)
     if '--ros-args' in names:
         names = names[: names.index('--ros-args')]
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        with _end_at_once_on_signals():
+    with _end_at_once_on_signals():
+        import rclpy
+        from rclpy.signals import SignalHandlerOptions
+
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+        try:
             return _run(names)
-    except RealhandsError as error:
-        print(f'{" ".join(names)}: {error}', file=sys.stderr)
-        return 1
-    finally:
-        rclpy.try_shutdown()
+        except RealhandsError as error:
+            print(f'{" ".join(names)}: {error}', file=sys.stderr)
+            return 1
+        finally:
+            rclpy.try_shutdown()
 
 
 def main_by_name() -> int:
@@ -65,6 +65,8 @@ def create_node(name: str) -> StageNode:
 
 def start(node: StageNode) -> None:
     """Configure and activate a node, unless its parameters leave that to a manager."""
+    from rclpy.lifecycle import TransitionCallbackReturn
+
     if not node.values['autostart']:
         return
     for transition in (node.trigger_configure, node.trigger_activate):
@@ -74,6 +76,10 @@ def start(node: StageNode) -> None:
 
 
 def _run(names: Sequence[str]) -> int:
+    import cv2
+    from rclpy.executors import SingleThreadedExecutor
+    from threadpoolctl import threadpool_limits
+
     executor = SingleThreadedExecutor()
     nodes: list[StageNode] = []
     try:
