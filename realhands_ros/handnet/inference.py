@@ -189,7 +189,8 @@ def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
     size = graph.network.config.input_size
     shapes = ([-1, size, size, 3], [-1, 21, 2], [-1, 21, 3], [-1])
     model.reshape({model.input(i): shape for i, shape in enumerate(shapes)})
-    options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY'}
+    # Bound to one core, the network would wait for whichever node is busy there.
+    options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False}
     if threads is not None:
         options['INFERENCE_NUM_THREADS'] = threads
     request = openvino.compile_model(model, 'CPU', options).create_infer_request()

@@ -1,4 +1,4 @@
-"""Signals find room on machines with AMX, whatever alternate stack a library has set up."""
+"""Signals find room, whatever alternate stack a library has set up."""
 
 import subprocess
 import sys
