@@ -85,6 +85,8 @@ def _run(names: Sequence[str]) -> int:
     try:
         for name in names:
             nodes.append(create_node(name))
+            if len(names) == 1:
+                _yield_to_others(nodes[-1].values['niceness'])
             start(nodes[-1])
             executor.add_node(nodes[-1])
         # Stages are small: threads of their libraries cost the other nodes more than they gain.
@@ -99,6 +101,12 @@ def _run(names: Sequence[str]) -> int:
             node.destroy_node()
         executor.shutdown()
     return 0
+
+
+def _yield_to_others(niceness: int) -> None:
+    """Make this thread, and those that it will start, yield to other processes."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(own, niceness))
 
 
 @contextlib.contextmanager

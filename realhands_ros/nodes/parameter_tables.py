@@ -24,6 +24,18 @@ _EVERY_NODE = (
     ),
 )
 
+
+def _niceness(default: int) -> Parameter:
+    return Parameter(
+        'niceness',
+        default,
+        'How much the node yields to others on a busy machine, in a process of its own (Unix '
+        'niceness): what later stages would drop anyway is then not computed first.',
+        low=0,
+        high=19,
+    )
+
+
 _CAMERAS = (
     Parameter('stereo', True, 'Two cameras; false for the left one alone.'),
     Parameter(
@@ -35,6 +47,7 @@ _CAMERAS = (
 
 KEYPOINT_PARAMETERS = (
     *_EVERY_NODE,
+    _niceness(5),
     *_CAMERAS,
     Parameter(
         'image_reliability',
@@ -108,6 +121,7 @@ KEYPOINT_PARAMETERS = (
 
 HANDNET_PARAMETERS = (
     *_EVERY_NODE,
+    _niceness(0),
     *_CAMERAS,
     _MODEL_FOLDER,
     Parameter('weights', '', 'A safetensors file of weights; empty for the shipped ones.'),
@@ -135,6 +149,7 @@ HANDNET_PARAMETERS = (
 
 REFINEMENT_PARAMETERS = (
     *_EVERY_NODE,
+    _niceness(0),
     *_CAMERAS,
     _MODEL_FOLDER,
     Parameter(
@@ -192,6 +207,7 @@ REFINEMENT_PARAMETERS = (
 
 TEXTURE_PARAMETERS = (
     *_EVERY_NODE,
+    _niceness(10),
     *_CAMERAS,
     _MODEL_FOLDER,
     Parameter('atlas_size', 512, 'Side of the texture atlas.', unit='texels', low=64, high=4096),
@@ -203,7 +219,7 @@ TEXTURE_PARAMETERS = (
     ),
     Parameter(
         'update_rate',
-        10.0,
+        5.0,
         'Most frames a second that are projected.',
         unit='Hz',
         low=0.1,
