@@ -26,7 +26,6 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=1000)
     parser.add_argument('--backgrounds', type=Path, default=None)
     parser.add_argument('--resolution', default='VGA')
-    parser.add_argument('--sheet-of-missed', type=Path, default=None)
     args = parser.parse_args()
     torch.set_num_threads(2)
     config = SynthesisConfig(backgrounds=args.backgrounds, resolutions=(args.resolution,))

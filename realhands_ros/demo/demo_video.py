@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.evaluation.bags.recorded_hands import RecordedHands
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.pipeline import FrameResult
 from realhands_ros.texture.display import TextureRenderer
@@ -23,32 +25,39 @@ from realhands_ros.viewing.scene_frame import SceneFrame
 Image = NDArray[np.uint8]
 
 _RATE = 10.0
+# A little less than a frame of the video: stamps are not exact.
+_PERIOD_NS = round(0.95e9 / _RATE)
 _VIEWS = ('back', 'palm')
 _INK_BGR = (40, 40, 40)
 _PAPER_BGR = (245, 245, 245)
 
 
-def write_video(recording: Path, hands: Path, path: Path, *, rate: float = 30.0) -> Path:
+def write_video(recording: Path, hands: Path, path: Path) -> Path:
     """
     Write a video (.mp4) of the left images with the meshes on them, textured hands beside them.
 
-    ``hands`` is the bag of what the system published of ``recording``, whose images come ``rate``
-    times a second. Raises what BagView and VideoOutput raise.
+    ``hands`` is the bag of what the system published of ``recording``. Raises what BagView and
+    VideoOutput raise.
     """
-    every = max(1, round(rate / _RATE))
     panels = _Panels()
-    frames = BagView(recording, hands, every=every)
     with VideoOutput(path, _RATE, overwrite=True) as video:
-        for picture in _pictures(frames, panels):
+        for since_start_ns, frame in _shown(recording, hands):
+            picture = Picture('', panels.drawn(frame), since_start_ns)
             video.write(picture, picture.image)
     return path
 
 
-def _pictures(frames: BagView, panels: _Panels) -> Iterator[Picture]:
-    first_ns: int | None = None
-    for frame in frames:
+def _shown(recording: Path, hands: Path) -> Iterator[tuple[int, SceneFrame]]:
+    """Give some frames a second, and when they were taken; those that the system dropped never."""
+    with ExitStack() as stack:
+        answered = set(RecordedHands(hands, stack).stamps())
+    first_ns, due_ns = None, 0
+    for frame in BagView(recording, hands):
         first_ns = frame.stamp_ns if first_ns is None else first_ns
-        yield Picture('', panels.drawn(frame), frame.stamp_ns - first_ns)
+        since_start_ns = frame.stamp_ns - first_ns
+        if frame.stamp_ns in answered and since_start_ns >= due_ns:
+            due_ns = since_start_ns + _PERIOD_NS
+            yield since_start_ns, frame
 
 
 class _Panels:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realhands_ros.errors import DatasetError
+from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.live.process_load import LoadSampler, ProcessLoad
 from realhands_ros.evaluation.live_statistics import Arrival
 from realhands_ros.graph import Wiring, player_command, recorder_command
@@ -51,6 +52,8 @@ def run_trial(
     ``folder`` takes what is recorded; it must be empty or not exist. Raises DatasetError when the
     recording cannot be played, and KeyboardInterrupt when a signal ended the trial.
     """
+    with BagFile(recording):
+        pass  # it can be opened: said before anything is started
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / _RESULTS
     commands = wiring.commands()

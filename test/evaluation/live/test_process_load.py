@@ -1,0 +1,38 @@
+"""Processor time and memory of processes."""
+
+import subprocess
+import sys
+import time
+
+from realhands_ros.evaluation.live.process_load import LoadSampler
+
+_BUSY = 'x = bytearray(80_000_000)\nprint("up", flush=True)\nwhile True: pass'
+_IDLE = 'import time\nprint("up", flush=True)\ntime.sleep(60)'
+
+
+def test_a_busy_process_is_told_from_an_idle_one():
+    processes = {
+        name: subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE)
+        for name, program in {'busy': _BUSY, 'idle': _IDLE}.items()
+    }
+    try:
+        for process in processes.values():
+            process.stdout.readline()
+        with LoadSampler({name: p.pid for name, p in processes.items()}) as sampler:
+            time.sleep(1.2)
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.communicate()
+    loads = sampler.loads
+    assert loads['busy'].cpu_percent > 5 * loads['idle'].cpu_percent
+    assert loads['busy'].cpu_percent > 10
+    assert loads['busy'].peak_mb > 80
+
+
+def test_a_process_that_is_gone_is_no_error():
+    gone = subprocess.Popen([sys.executable, '-c', ''])
+    gone.wait()
+    with LoadSampler({'gone': gone.pid}) as sampler:
+        pass
+    assert all(load.cpu_percent == 0 for load in sampler.loads.values())
