@@ -34,7 +34,7 @@ from realhands_ros.synthesis.placement import HandPlacement
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
 from realhands_ros.synthesis.skin_atlas import SKIN_SPECULAR, SkinAtlas
-from realhands_ros.synthesis.skin_features import arm_features
+from realhands_ros.synthesis.skin_features import SkinFeatures, arm_features
 from realhands_ros.synthesis.textures import plain, sample_texture
 
 FloatArray = NDArray[np.float64]
@@ -126,6 +126,7 @@ class ArmBuilder:
         self._skin_atlases: dict[int, SkinAtlas] = {}
         # Both hands of a person, and all frames of a film, wear the same skin.
         self._skins = lru_cache(maxsize=2)(self._paint_skins)
+        self._arm_features = lru_cache(maxsize=4)(self._lay_out_arm)
 
     def sample_finger_pose(self, rng: np.random.Generator, handedness: Handedness) -> FloatArray:
         """Draw a finger pose (45,): mostly of 6 principal components, as in the paper."""
@@ -227,6 +228,18 @@ class ArmBuilder:
 
     def _arm_skin(self, skin: SkinLook, size: int) -> Material:
         """Return the texture of a bare forearm that continues the hand's at the wrist."""
+        features, shape = self._arm_features(size)
+        points = paint_skin(skin, features)
+        return Material(
+            albedo=points.albedo.reshape(*shape, 3),
+            roughness=points.roughness.reshape(shape),
+            height=points.height.reshape(shape),
+            subsurface=1.0,
+            specular=SKIN_SPECULAR,
+        )
+
+    def _lay_out_arm(self, size: int) -> tuple[SkinFeatures, tuple[int, int]]:
+        """Return what there is to paint on a forearm's texture, and its height and width."""
         data = self._data['right']
         loop = data.v_template[self._loops['right']]
         along = np.array([1.0, 0.0, 0.0])
@@ -241,14 +254,7 @@ class ArmBuilder:
             width,
             height,
         )
-        points = paint_skin(skin, arm_features(position.reshape(-1, 3), dorsal.ravel()))
-        return Material(
-            albedo=points.albedo.reshape(height, width, 3),
-            roughness=points.roughness.reshape(height, width),
-            height=points.height.reshape(height, width),
-            subsurface=1.0,
-            specular=SKIN_SPECULAR,
-        )
+        return arm_features(position.reshape(-1, 3), dorsal.ravel()), (height, width)
 
 
 def _worn(curve: ArmCurve, clothing: Clothing) -> list[tuple[str, MeshGeometry]]:

@@ -69,7 +69,7 @@ def radiance(
     _interpolate(mesh.corners.numpy(), face, seen.barycentric.numpy(), attributes)
     mesh_id = mesh.face_mesh.numpy()[face]
     texels = np.zeros((len(face), 6), dtype=np.float32)
-    for index in np.unique(mesh_id):
+    for index in np.flatnonzero(np.bincount(mesh_id)):
         _look_up(mesh.textures[index].numpy(), attributes, mesh_id, index, texels)
     result = np.empty((len(face), 3), dtype=np.float32)
     to_rig = camera.rotation.T @ np.linalg.inv(camera.intrinsics)
