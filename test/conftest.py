@@ -83,6 +83,6 @@ def ros_domain() -> int:
 @pytest.fixture(scope='session', autouse=True)
 def roomy_signal_stack() -> None:
     """Let tests that send themselves a signal survive it beside pytest's faulthandler."""
-    from realhands_ros.handnet.signal_stack import widen_signal_stack
+    from realhands_ros.signal_stack import widen_signal_stack
 
     widen_signal_stack()

@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from realhands_ros.errors import ConfigError
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet, HandNetInput
-from realhands_ros.handnet.signal_stack import widen_signal_stack
+from realhands_ros.signal_stack import widen_signal_stack
 
 FloatArray = NDArray[np.float32]
 

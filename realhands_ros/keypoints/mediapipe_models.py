@@ -1,15 +1,17 @@
 """
 MediaPipe's two hand models out of its wheel, each as a function of one small picture.
 
-MediaPipe's own hand graph hides which hand it follows where. Here only the models run in a graph;
-which regions of the image they look at is decided outside (regions.py, mediapipe_detector.py), so
-a region may come from the other camera, or from the mesh of the last frame.
+MediaPipe's own hand graph hides which hand it follows where. Here only the models run; which
+regions of the image they look at is decided outside (regions.py, mediapipe_detector.py), so a
+region may come from the other camera, or from the mesh of the last frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from importlib import util
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from google.protobuf import text_format  # type: ignore[import-untyped]
@@ -17,14 +19,22 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.signal_stack import widen_signal_stack
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
+LandmarkBackend = Literal['auto', 'mediapipe', 'openvino']
+# The landmark model's four outputs for a picture, flat and in the model's order.
+_Run = Callable[[Image], tuple[NDArray[np.floating[Any]], ...]]
 
 PALM_INPUT_SIZE = 192
 LANDMARK_INPUT_SIZE = 224
 
 _VARIANTS = {0: 'lite', 1: 'full'}
+_UNUSABLE = (
+    'the hand models of mediapipe cannot be used ({error}): install mediapipe==0.10.21, the last '
+    'one that carries them, or give a task_file'
+)
 
 _INPUT = """
 input_stream: "image"
@@ -81,36 +91,94 @@ class HandReading(NamedTuple):
 class LandmarkModel:
     """Reads the 21 keypoints of the one hand that fills the middle of a picture."""
 
-    _OUTPUTS = ('points', 'presence', 'left_in_mirror', 'world')
+    def __init__(self, complexity: int = 1, backend: LandmarkBackend = 'auto') -> None:
+        """
+        Load it; ConfigError when the wheel has no such model.
 
-    def __init__(self, complexity: int = 1) -> None:
-        """Load it; ConfigError when the wheel has no such model."""
+        'auto' computes it with OpenVINO where that is installed: the same numbers, sooner.
+        """
         model = f'hand_landmark/hand_landmark_{_variant(complexity)}'
-        streams = ' '.join(f'output_stream: "{name}_tensor"' for name in self._OUTPUTS)
-        ranges = ' '.join(f'ranges {{ begin: {i} end: {i + 1} }}' for i in range(4))
-        split = (
-            f'node {{ calculator: "SplitTensorVectorCalculator" input_stream: "tensors" {streams} '
-            f'options {{ [mediapipe.SplitVectorCalculatorOptions.ext] {{ {ranges} }} }} }}'
-        )
-        floats = [_FLOATS.format(name=name) for name in self._OUTPUTS]
-        head = _INPUT.format(size=LANDMARK_INPUT_SIZE, model=model, resolver='')
-        self._graph = _Graph('\n'.join([head, split, *floats]))
+        if backend == 'auto':
+            backend = 'openvino' if util.find_spec('openvino') else 'mediapipe'
+        self._graph: _Graph | None = None
+        if backend == 'mediapipe':
+            self._graph = _Graph(_landmark_graph(model))
+        self._run = _openvino_runner(model) if self._graph is None else _graph_runner(self._graph)
 
     def __call__(self, picture: Image) -> HandReading:
         """Return what the model reads in a picture (224, 224, 3) uint8 RGB."""
-        found = self._graph(picture)
-        points = np.array(found['points']).reshape(NUM_KEYPOINTS, 3)
+        points, presence, left_in_mirror, world = self._run(picture)
         return HandReading(
-            points=points[:, :2],
-            world=np.array(found['world']).reshape(NUM_KEYPOINTS, 3),
-            presence=float(found['presence'][0]),
+            points=np.array(points, np.float64).reshape(NUM_KEYPOINTS, 3)[:, :2],
+            world=np.array(world, np.float64).reshape(NUM_KEYPOINTS, 3),
+            presence=float(presence[0]),
             # MediaPipe means the hand in a mirror image; our images are not mirrored.
-            right=float(found['left_in_mirror'][0]),
+            right=float(left_in_mirror[0]),
         )
 
     def close(self) -> None:
         """Free the model."""
-        self._graph.close()
+        if self._graph is not None:
+            self._graph.close()
+
+
+_LANDMARK_OUTPUTS = ('points', 'presence', 'left_in_mirror', 'world')
+
+
+def _landmark_graph(model: str) -> str:
+    streams = ' '.join(f'output_stream: "{name}_tensor"' for name in _LANDMARK_OUTPUTS)
+    ranges = ' '.join(f'ranges {{ begin: {i} end: {i + 1} }}' for i in range(4))
+    split = (
+        f'node {{ calculator: "SplitTensorVectorCalculator" input_stream: "tensors" {streams} '
+        f'options {{ [mediapipe.SplitVectorCalculatorOptions.ext] {{ {ranges} }} }} }}'
+    )
+    floats = [_FLOATS.format(name=name) for name in _LANDMARK_OUTPUTS]
+    head = _INPUT.format(size=LANDMARK_INPUT_SIZE, model=model, resolver='')
+    return '\n'.join([head, split, *floats])
+
+
+def _graph_runner(graph: _Graph) -> _Run:
+    def run(picture: Image) -> tuple[NDArray[np.floating[Any]], ...]:
+        found = graph(picture)
+        return tuple(np.array(found[name]) for name in _LANDMARK_OUTPUTS)
+
+    return run
+
+
+def _openvino_runner(model: str) -> _Run:
+    import openvino
+
+    core = openvino.Core()
+    try:
+        network = core.read_model(str(_model_file(model)))
+        # Half precision moves the points of doubtful hands by pixels.
+        options = {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_NUM_THREADS': 1,
+            'INFERENCE_PRECISION_HINT': 'f32',
+            'ENABLE_CPU_PINNING': False,
+        }
+        request = core.compile_model(network, 'CPU', options).create_infer_request()
+    except RuntimeError as error:
+        raise ConfigError(_UNUSABLE.format(error=error)) from error
+    widen_signal_stack()
+
+    def run(picture: Image) -> tuple[NDArray[np.floating[Any]], ...]:
+        request.infer([picture[None] / np.float32(255)])
+        outputs = range(len(_LANDMARK_OUTPUTS))
+        return tuple(request.get_output_tensor(i).data.ravel().copy() for i in outputs)
+
+    return run
+
+
+def _model_file(model: str) -> Path:
+    """Return the path of a model in MediaPipe's wheel; ConfigError when there is none."""
+    found = util.find_spec('mediapipe')
+    folders = [] if found is None else [Path(f) for f in found.submodule_search_locations or ()]
+    for folder in folders:
+        if (path := folder / 'modules' / f'{model}.tflite').is_file():
+            return path
+    raise ConfigError(_UNUSABLE.format(error=f'there is no {model}.tflite'))
 
 
 class Palm(NamedTuple):
@@ -153,11 +221,7 @@ class _Graph:
             config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
             self._solution = SolutionBase(graph_config=config)
         except (ImportError, RuntimeError, ValueError, FileNotFoundError) as error:
-            message = (
-                f'the hand models of mediapipe cannot be used ({error}): install '
-                'mediapipe==0.10.21, the last one that carries them, or give a task_file'
-            )
-            raise ConfigError(message) from error
+            raise ConfigError(_UNUSABLE.format(error=error)) from error
         self._outputs = tuple(config.output_stream)
 
     def __call__(self, picture: Image) -> Mapping[str, Any]:
