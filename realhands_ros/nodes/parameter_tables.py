@@ -160,7 +160,7 @@ REFINEMENT_PARAMETERS = (
     ),
     Parameter(
         'budget',
-        0.015,
+        0.02,
         'Time that the optimiser may take for one hand; 0 for no limit.',
         unit='s',
         low=0.0,
