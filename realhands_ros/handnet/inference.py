@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from realhands_ros.errors import ConfigError
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet, HandNetInput
-from realhands_ros.signal_stack import widen_signal_stack
+from realhands_ros.openvino_runtime import infer_request, load_openvino
 
 FloatArray = NDArray[np.float32]
 
@@ -183,18 +183,11 @@ def _torch_runner(graph: InferenceGraph, device: str, *, compiled: bool) -> _Run
 
 
 def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
-    import openvino
-
-    model = openvino.convert_model(graph, example_input=example_arguments(graph, 2))
+    model = load_openvino().convert_model(graph, example_input=example_arguments(graph, 2))
     size = graph.network.config.input_size
     shapes = ([-1, size, size, 3], [-1, 21, 2], [-1, 21, 3], [-1])
     model.reshape({model.input(i): shape for i, shape in enumerate(shapes)})
-    # Bound to one core, the network would wait for whichever node is busy there.
-    options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False}
-    if threads is not None:
-        options['INFERENCE_NUM_THREADS'] = threads
-    request = openvino.compile_model(model, 'CPU', options).create_infer_request()
-    widen_signal_stack()
+    request = infer_request(model, threads=threads)
 
     def predict(*arrays: NDArray[Any]) -> Prediction:
         request.infer(arrays)

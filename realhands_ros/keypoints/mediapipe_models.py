@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.topology import NUM_KEYPOINTS
-from realhands_ros.signal_stack import widen_signal_stack
+from realhands_ros.openvino_runtime import infer_request, load_openvino
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -146,22 +146,12 @@ def _graph_runner(graph: _Graph) -> _Run:
 
 
 def _openvino_runner(model: str) -> _Run:
-    import openvino
-
-    core = openvino.Core()
     try:
-        network = core.read_model(str(_model_file(model)))
+        network = load_openvino().Core().read_model(str(_model_file(model)))
         # Half precision moves the points of doubtful hands by pixels.
-        options = {
-            'PERFORMANCE_HINT': 'LATENCY',
-            'INFERENCE_NUM_THREADS': 1,
-            'INFERENCE_PRECISION_HINT': 'f32',
-            'ENABLE_CPU_PINNING': False,
-        }
-        request = core.compile_model(network, 'CPU', options).create_infer_request()
+        request = infer_request(network, threads=1, precision='f32')
     except RuntimeError as error:
         raise ConfigError(_UNUSABLE.format(error=error)) from error
-    widen_signal_stack()
 
     def run(picture: Image) -> tuple[NDArray[np.floating[Any]], ...]:
         request.infer([picture[None] / np.float32(255)])

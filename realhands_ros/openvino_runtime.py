@@ -1,0 +1,40 @@
+"""OpenVINO as both networks here use it: on a CPU, small, beside other processes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, cast
+
+from realhands_ros.signal_stack import widen_signal_stack
+
+_TELEMETRY = 'openvino_telemetry'
+
+
+def load_openvino() -> Any:
+    """
+    Return the module ``openvino``; ImportError when it is not installed.
+
+    Its reports of usage to its maker, which nobody is asked about, stay off in this process.
+    """
+    # OpenVINO goes without the package when it cannot be imported.
+    sys.modules.setdefault(_TELEMETRY, cast('Any', None))
+    return importlib.import_module('openvino')
+
+
+def infer_request(model: Any, *, threads: int | None, precision: str | None = None) -> Any:
+    """
+    Compile a model for single requests, and return one.
+
+    ``threads`` None is all cores; ``precision`` None is the fastest of the processor, 'f32' exact.
+    Raises RuntimeError when the model cannot be compiled.
+    """
+    # Bound to one core, a network would wait for whichever process is busy there.
+    options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False}
+    if threads is not None:
+        options['INFERENCE_NUM_THREADS'] = threads
+    if precision is not None:
+        options['INFERENCE_PRECISION_HINT'] = precision
+    request = load_openvino().compile_model(model, 'CPU', options).create_infer_request()
+    widen_signal_stack()
+    return request
