@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +17,9 @@ from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.summary import summary_text
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.inference import Backend
-from realhands_ros.handnet.stage import HandNetStageConfig, default_weights_path
+from realhands_ros.handnet.stage import default_weights_path
+from realhands_ros.nodes import stage_configs
+from realhands_ros.nodes.parameter_file import read_parameter_file
 from realhands_ros.pipeline import PipelineConfig
 from realhands_ros.texture.stage import TextureStageConfig
 
@@ -25,21 +28,27 @@ REQUIREMENT_NOT_MET = 3
 PARTIAL_RESULT = 4
 
 _VARIANTS = {variant.name: variant for variant in refinement_variants()}
+_DEFAULT_REFINEMENT = 'lm'
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bool = True) -> None:
     """Declare what runs."""
     group = parser.add_argument_group('pipeline')
+    group.add_argument(
+        '--config',
+        type=Path,
+        default=None,
+        metavar='YAML',
+        help="the nodes' parameters, as in config/stereo.yaml; the options below go before it",
+    )
     group.add_argument('--weights', type=Path, default=None, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, default=None, metavar='DIR', help='(the open hand)')
-    group.add_argument(
-        '--backend', choices=get_args(Backend), default='auto', help='(default: %(default)s)'
-    )
+    group.add_argument('--backend', choices=get_args(Backend), default=None, help='(auto)')
     group.add_argument(
         '--refinement',
         choices=['none', *(name for name, v in _VARIANTS.items() if v.config)],
-        default='lm',
-        help='(default: %(default)s)',
+        default=None,
+        help=f'({_DEFAULT_REFINEMENT})',
     )
     if with_ablation:
         group.add_argument(
@@ -70,11 +79,29 @@ def add_texture_argument(parser: argparse.ArgumentParser) -> None:
 
 def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     """Return the pipeline that the options describe."""
-    variant = _VARIANTS.get(args.refinement)
+    base = PipelineConfig() if args.config is None else _from_file(args.config)
+    given = {'weights': args.weights, 'model_folder': args.model, 'backend': args.backend}
+    handnet = replace(base.handnet, **{k: v for k, v in given.items() if v is not None})
+    refinement = base.refinement
+    if args.refinement is not None:
+        variant = _VARIANTS.get(args.refinement)
+        refinement = None if variant is None else variant.config
+    texture = base.texture or TextureStageConfig()
     return PipelineConfig(
-        handnet=HandNetStageConfig(args.weights, args.model, backend=args.backend),
-        refinement=None if variant is None else variant.config,
-        texture=TextureStageConfig() if getattr(args, 'texture', False) else None,
+        keypoints=base.keypoints,
+        handnet=handnet,
+        refinement=refinement,
+        texture=texture if getattr(args, 'texture', False) else None,
+    )
+
+
+def _from_file(path: Path) -> PipelineConfig:
+    values = read_parameter_file(path)
+    return PipelineConfig(
+        keypoints=stage_configs.keypoint_config(values['keypoint_node']),
+        handnet=stage_configs.handnet_config(values['handnet_node']),
+        refinement=stage_configs.refinement_config(values['refinement_node']),
+        texture=stage_configs.texture_config(values['texture_node']),
     )
 
 
@@ -82,18 +109,21 @@ def ablation_variants(args: argparse.Namespace) -> tuple[RefinementVariant, ...]
     """Return what is measured beside the pipeline's own refinement."""
     if not args.ablation:
         return ()
-    return tuple(v for name, v in _VARIANTS.items() if name != args.refinement)
+    own = args.refinement or _DEFAULT_REFINEMENT
+    return tuple(v for name, v in _VARIANTS.items() if name != own)
 
 
 def described(args: argparse.Namespace) -> dict[str, Any]:
     """Return what a result says about its configuration."""
-    weights = args.weights or default_weights_path()
+    weights = pipeline_config(args).handnet.weights or default_weights_path()
+    refinement = args.refinement or (f'of {args.config}' if args.config else _DEFAULT_REFINEMENT)
     return {
         'weights': f'{weights.name} (sha256 {provenance.digest(weights)})'
         if weights.is_file()
         else str(weights),
         'hand model': str(args.model or 'the open hand'),
-        'refinement': args.refinement,
+        'refinement': refinement,
+        **({'parameters': args.config.read_text()} if args.config else {}),
     }
 
 
