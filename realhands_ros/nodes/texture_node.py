@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandTexture
@@ -28,6 +30,7 @@ from realhands_ros.nodes.stage_configs import texture_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
 from realhands_ros.nodes.texture_conversion import texture_to_msg
+from realhands_ros.texture.personal_shape import CalibrationState, PersonalShape
 from realhands_ros.texture.profile_store import load_profile_in_use, use_profile
 from realhands_ros.texture.stage import TextureStage
 
@@ -43,6 +46,9 @@ class TextureNode(StageNode):
         self._feed = CameraFeed(self)
         self._pairer: Pairer[HandMeshArray] = Pairer(_SOURCES)
         self._stage: TextureStage | None = None
+        # The worker paints while a service may start over.
+        self._painting = Lock()
+        self.create_service(Trigger, '~/reset_texture', self._on_reset)
         self._updates = RateLimit(self.values['update_rate'])
         self._atlases_due = RateLimit(self.values['texture_rate'])
         self._markers_due = RateLimit(self.values['marker_rate'])
@@ -76,7 +82,8 @@ class TextureNode(StageNode):
             [mesh_from_msg(hand) for hand in refined.hands],
             [mesh_from_msg(hand) for hand in regressed.hands],
         )
-        textures = self._stage(meshes, self._feed.cameras) if meshes else ()
+        with self._painting:
+            textures = self._stage(meshes, self._feed.cameras) if meshes else ()
         if textures and self._atlases_due():
             for texture in textures:
                 message = texture_to_msg(texture, refined.header, self.values['texture_format'])
@@ -93,11 +100,23 @@ class TextureNode(StageNode):
             self.get_logger().info(f'profile saved to {use_profile(stage.profile())}')
 
     def facts(self) -> dict[str, str]:
-        """Tell of the calibration and of meshes whose crops are missing."""
+        """Tell of the calibration, of the user's shape and of meshes whose crops are missing."""
+        shapes = {} if self._stage is None else self._stage.shapes
         return {
             'calibration': self._feed.calibration,
+            **{f'shape of the {side} hand': _progress(shape) for side, shape in shapes.items()},
             'meshes without crops since the start': str(self._pairer.unpaired['mesh']),
         }
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Forget skin and shape of both hands: somebody else is in front of the camera."""
+        stage = self._stage
+        response.success = stage is not None
+        response.message = 'both hands start over' if stage else 'the node is not configured'
+        if stage is not None:
+            with self._painting:
+                stage.reset()
+        return response
 
     def _on_mesh(self, message: HandMeshArray) -> None:
         self._accept_pair('mesh', message)
@@ -117,6 +136,13 @@ def _paint(
 ) -> NDArray[np.uint8]:
     (texture,) = stage([mesh], cameras)
     return texture.atlas
+
+
+def _progress(shape: PersonalShape) -> str:
+    """Return in words how far the shape of a user's hand is known."""
+    if shape.state is CalibrationState.HELD:
+        return 'held'
+    return f'{shape.estimate.frames} of {shape.frames_needed} good frames'
 
 
 def with_views(refined: Sequence[HandMesh], regressed: Sequence[HandMesh]) -> list[HandMesh]:

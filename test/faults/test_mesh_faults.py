@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 
+from std_srvs.srv import Trigger
+
 from realhands.msg import HandMeshArray
 from realhands_ros.nodes.mesh_conversion import mesh_to_msg
 from realhands_ros.nodes.refinement_node import RefinementNode
@@ -181,3 +183,14 @@ def test_meshes_whose_crops_never_come_are_counted(texture, shots, header_of, fr
     paint_good(texture, shots, header_of, frame_result)
     assert texture.node._pairer.unpaired['mesh'] == before + 12
     assert texture.node.facts()['meshes without crops since the start'] == str(before + 12)
+
+
+def test_the_texture_can_start_over(texture, shots, header_of, frame_result):
+    paint_good(texture, shots, header_of, frame_result)
+    side = frame_result.refined[0].handedness
+    known = f'shape of the {side} hand'
+    assert not texture.node.facts()[known].startswith('0 of')
+    answer = texture.node._on_reset(Trigger.Request(), Trigger.Response())
+    assert answer.success
+    assert texture.node.facts()[known].startswith('0 of')
+    paint_good(texture, shots, header_of, frame_result)
