@@ -8,15 +8,18 @@ here is its own inverse.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
 
-ArrayOrTensor = TypeVar('ArrayOrTensor', NDArray[Any], torch.Tensor)
+# Nodes that have no tensors start sooner without torch.
+if TYPE_CHECKING:
+    import torch
+
+ArrayOrTensor = TypeVar('ArrayOrTensor', NDArray[Any], 'torch.Tensor')
 
 # Signs of the components of a point, and of a rotation vector, which is an axial vector.
 POINT_SIGNS = (-1.0, 1.0, 1.0)
@@ -63,6 +66,6 @@ def mirror_camera(camera: PinholeCamera) -> PinholeCamera:
 
 
 def _like(array: ArrayOrTensor, values: tuple[float, ...]) -> ArrayOrTensor:
-    if isinstance(array, torch.Tensor):
-        return array.new_tensor(values)
-    return np.array(values, array.dtype)
+    if isinstance(array, np.ndarray):
+        return np.array(values, array.dtype)
+    return array.new_tensor(values)
