@@ -183,7 +183,10 @@ def _torch_runner(graph: InferenceGraph, device: str, *, compiled: bool) -> _Run
 
 
 def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
-    model = load_openvino().convert_model(graph, example_input=example_arguments(graph, 2))
+    example = example_arguments(graph, 2)
+    # OpenVINO would trace by itself, and then once more to compare: a test does that here.
+    traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
+    model = load_openvino().convert_model(traced, example_input=example)
     size = graph.network.config.input_size
     shapes = ([-1, size, size, 3], [-1, 21, 2], [-1, 21, 3], [-1])
     model.reshape({model.input(i): shape for i, shape in enumerate(shapes)})
