@@ -1,4 +1,4 @@
-"""The message types that bags of this package hold, for rosbags: no ROS installation is needed."""
+"""Messages as bags hold them: their types for rosbags, their stamps. No ROS is needed."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def bag_typestore() -> Typestore:
         types.update(get_types_from_msg(path.read_text(), f'realhands/msg/{path.stem}'))
     store.register(types)
     return store
+
+
+def serialised_stamp_ns(data: bytes) -> int:
+    """
+    Return the stamp, nanoseconds, of a serialised message (CDR) that begins with a Header.
+
+    Behind four bytes that name the encoding (little endian, what rosbag2 and DDS write) stand
+    seconds and nanoseconds.
+    """
+    seconds = int.from_bytes(data[4:8], 'little', signed=True)
+    return seconds * 1_000_000_000 + int.from_bytes(data[8:12], 'little')

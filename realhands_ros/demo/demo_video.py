@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from realhands_ros.evaluation.bags.recorded_hands import RecordedHands
-from realhands_ros.hand.hand_mesh import HandMesh, HandView
+from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.pipeline import FrameResult
 from realhands_ros.texture.display import TextureRenderer
 from realhands_ros.viewing.bag_view import BagView
@@ -101,17 +100,12 @@ def _in_model_frame(mesh: HandMesh) -> NDArray[np.float64]:
 
 
 def _as_result(frame: SceneFrame) -> FrameResult:
-    views = {mesh.id: mesh.views for mesh in frame.regressed}
     return FrameResult(
         stamp_ns=frame.stamp_ns,
         frame_id='',
         observations=frame.observations,
         regressed=frame.regressed,
-        refined=tuple(_with_views(mesh, views) for mesh in frame.meshes),
+        refined=frame.meshes,
         rejected=(),
         latency_ms={},
     )
-
-
-def _with_views(mesh: HandMesh, views: Mapping[str, tuple[HandView, ...]]) -> HandMesh:
-    return replace(mesh, views=views.get(mesh.id, mesh.views))

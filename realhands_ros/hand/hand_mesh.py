@@ -8,7 +8,8 @@ images with the centre of the top-left pixel at (0, 0).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Any
 
@@ -88,3 +89,24 @@ class HandMesh:
     reprojection_error_px: float = float('nan')
     silhouette_iou: float = float('nan')
     views: tuple[HandView, ...] = ()
+
+
+def with_silhouettes(
+    meshes: Sequence[HandMesh], regressed: Sequence[HandMesh]
+) -> tuple[HandMesh, ...]:
+    """
+    Return refined meshes with the views of the regressed ones of the same ids.
+
+    Refinement usually publishes no images; a mesh that has silhouettes of its own keeps its views.
+    """
+    by_id = {mesh.id: mesh for mesh in regressed}
+
+    def has_silhouette(mesh: HandMesh) -> bool:
+        return any(view.silhouette is not None for view in mesh.views)
+
+    return tuple(
+        replace(mesh, views=by_id[mesh.id].views)
+        if mesh.id in by_id and not has_silhouette(mesh)
+        else mesh
+        for mesh in meshes
+    )

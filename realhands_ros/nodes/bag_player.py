@@ -30,6 +30,7 @@ from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 
+from realhands_ros.bag_types import serialised_stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 
@@ -96,7 +97,7 @@ class BagPlayer(Node):
             if is_orphan():
                 return
             if topic in self._with_header:
-                self.published.append((topic, _header_stamp_ns(data), time.monotonic_ns()))
+                self.published.append((topic, serialised_stamp_ns(data), time.monotonic_ns()))
             self._publishers_by_topic[topic].publish(data)
 
     def _pass_time_until(
@@ -188,12 +189,6 @@ def _read_ahead(
         if entry is None:
             return
         yield entry
-
-
-def _header_stamp_ns(data: bytes) -> int:
-    # Behind the four bytes that name the encoding (little endian, what rosbag2 writes).
-    seconds = int.from_bytes(data[4:8], 'little', signed=True)
-    return seconds * 1_000_000_000 + int.from_bytes(data[8:12], 'little')
 
 
 def main() -> int:

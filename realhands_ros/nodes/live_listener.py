@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from realhands.msg import HandMeshArray, HandObservationArray
+from realhands_ros.bag_types import serialised_stamp_ns
 from realhands_ros.nodes.fastdds import environment_with_profile
 
 # Topic, stamp, and moment of arrival (time.monotonic_ns), nanoseconds.
@@ -27,8 +28,6 @@ _TYPES = {
 }
 _POLL_S = 0.2
 _DEPTH = 100
-# A serialised header begins after 4 bytes of encapsulation: seconds, nanoseconds.
-_SECONDS, _NANOSECONDS = slice(4, 8), slice(8, 12)
 
 
 class LiveListener(Node):
@@ -49,9 +48,7 @@ class LiveListener(Node):
             )
 
     def _on_message(self, topic: str, data: bytes) -> None:
-        seconds = int.from_bytes(data[_SECONDS], 'little', signed=True)
-        stamp_ns = seconds * 1_000_000_000 + int.from_bytes(data[_NANOSECONDS], 'little')
-        self.arrivals.append((topic, stamp_ns, time.monotonic_ns()))
+        self.arrivals.append((topic, serialised_stamp_ns(data), time.monotonic_ns()))
 
 
 def listen(

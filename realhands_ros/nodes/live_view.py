@@ -20,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture
+from realhands_ros.bag_types import serialised_stamp_ns
 from realhands_ros.errors import RealhandsError
 from realhands_ros.evaluation.bags.recorded_hands import (
     MESH,
@@ -31,13 +32,14 @@ from realhands_ros.evaluation.bags.recorded_hands import (
     observation_from,
 )
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.hand.hand_mesh import with_silhouettes
 from realhands_ros.keypoints.frame import to_bgr
 from realhands_ros.nodes.camera_decoding import decode_cameras
 from realhands_ros.nodes.fastdds import environment_with_profile
 from realhands_ros.nodes.image_decoding import decode_image
 from realhands_ros.nodes.quality_of_service import CALIBRATION, images
 from realhands_ros.nodes.supervisor import stop_on_signals
-from realhands_ros.viewing.scene_frame import SceneFrame, quality_plots, with_silhouettes
+from realhands_ros.viewing.scene_frame import SceneFrame, quality_plots
 from realhands_ros.zed_wrapper import WrapperVersion, ZedNames
 
 _POLL_S = 0.1
@@ -146,9 +148,7 @@ class LiveView(Node):
         self.create_subscription(kind, topic, callback, quality, raw=True)
 
     def _on_message(self, source: str, data: bytes) -> None:
-        # A serialised header begins after 4 bytes of encapsulation: seconds, nanoseconds.
-        seconds = int.from_bytes(data[4:8], 'little', signed=True)
-        stamp = seconds * 1_000_000_000 + int.from_bytes(data[8:12], 'little')
+        stamp = serialised_stamp_ns(data)
         now = time.monotonic_ns()
         if now - self._done.get(stamp, -_PATIENCE_NS) < _PATIENCE_NS:
             return

@@ -25,7 +25,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
-from realhands_ros.bag_types import bag_typestore
+from realhands_ros.bag_types import bag_typestore, serialised_stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.graph import RECORDED_TOPICS
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
@@ -86,9 +86,7 @@ class Recorder(Node):
         self, connection: Connection, topic: str, has_header: bool, data: bytes
     ) -> None:
         if has_header:
-            stamp_ns = int.from_bytes(data[4:8], 'little', signed=True) * 1_000_000_000
-            stamp_ns += int.from_bytes(data[8:12], 'little')
-            self.received.append((topic, stamp_ns, time.monotonic_ns()))
+            self.received.append((topic, serialised_stamp_ns(data), time.monotonic_ns()))
         self._writer.write(connection, self.get_clock().now().nanoseconds, data)
 
 

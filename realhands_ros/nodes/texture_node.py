@@ -16,7 +16,7 @@ from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandTexture
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.hand_mesh import HandMesh, with_silhouettes
 from realhands_ros.hand.mesh_topology import load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.nodes.camera_feed import CameraFeed
@@ -78,7 +78,7 @@ class TextureNode(StageNode):
     def process(self, item: tuple[HandMeshArray, HandMeshArray]) -> tuple[Header, int]:
         """Project one frame's crops onto its meshes."""
         refined, regressed = item
-        meshes = with_views(
+        meshes = with_silhouettes(
             [mesh_from_msg(hand) for hand in refined.hands],
             [mesh_from_msg(hand) for hand in regressed.hands],
         )
@@ -143,9 +143,3 @@ def _progress(shape: PersonalShape) -> str:
     if shape.state is CalibrationState.HELD:
         return 'held'
     return f'{shape.estimate.frames} of {shape.frames_needed} good frames'
-
-
-def with_views(refined: Sequence[HandMesh], regressed: Sequence[HandMesh]) -> list[HandMesh]:
-    """Return the refined meshes with the views, crops included, of the regressed ones."""
-    views = {mesh.id: mesh.views for mesh in regressed}
-    return [replace(mesh, views=views.get(mesh.id, mesh.views)) for mesh in refined]

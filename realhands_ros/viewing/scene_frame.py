@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,23 +85,6 @@ def quality_plots(meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]) -> 
             errors = _errors_mm(mesh, true)
             plots |= {f'error_mm/{key}/{name}': value for name, value in errors.items()}
     return plots
-
-
-def with_silhouettes(
-    meshes: Sequence[HandMesh], regressed: Sequence[HandMesh]
-) -> tuple[HandMesh, ...]:
-    """Return meshes with the views of the regressed ones, where only these have silhouettes."""
-    by_id = {mesh.id: mesh for mesh in regressed}
-
-    def has_silhouette(mesh: HandMesh) -> bool:
-        return any(view.silhouette is not None for view in mesh.views)
-
-    return tuple(
-        replace(mesh, views=by_id[mesh.id].views)
-        if mesh.id in by_id and not has_silhouette(mesh)
-        else mesh
-        for mesh in meshes
-    )
 
 
 def hand_keys(meshes: Sequence[HandMesh]) -> list[str]:

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader
 
+from realhands_ros.bag_types import serialised_stamp_ns
 from realhands_ros.errors import DatasetError, MessageError
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.conversion import stamp_ns
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
+from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage, with_silhouettes
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 from realhands_ros.nodes.image_decoding import decode_image
-from realhands_ros.viewing.scene_frame import with_silhouettes
 
 T = TypeVar('T')
 Image = NDArray[np.uint8]
@@ -38,8 +38,6 @@ _TYPES = {
 _STEPS = {'handnet': (OBSERVATIONS, REGRESSED), 'refinement': (REGRESSED, MESH)}
 _STAGES = {int(stage): stage for stage in MeshStage}
 _SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
-# A serialised header begins after 4 bytes of encapsulation: seconds, nanoseconds.
-_SECONDS, _NANOSECONDS = slice(4, 8), slice(8, 12)
 
 
 def find_hands(topics: Mapping[str, str]) -> dict[str, str]:
@@ -210,8 +208,7 @@ def _record_times(path: Path, topics: Mapping[str, str]) -> dict[str, dict[int, 
         with Reader(path) as reader:
             wanted = [c for c in reader.connections if c.topic in ends]
             for connection, recorded, data in reader.messages(wanted):
-                stamp = int.from_bytes(data[_SECONDS], 'little', signed=True) * 1_000_000_000
-                stamp += int.from_bytes(data[_NANOSECONDS], 'little')
+                stamp = serialised_stamp_ns(data)
                 times[ends[connection.topic]].setdefault(stamp, recorded)
     # A damaged recording has no times; what it shows is read elsewhere.
     except Exception:  # noqa: BLE001

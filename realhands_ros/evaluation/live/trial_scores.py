@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.assembly import Outcome, assemble
@@ -50,7 +49,7 @@ def score_trial(trial: Trial) -> EvaluationResult:
             refined, regressed, _ = hands.at(frame.stamp_ns)
             same_hands = {
                 REGRESSED: _of_the_same_hands(regressed, refined),
-                REFINED: with_views(refined, regressed),
+                REFINED: refined,
             }
             true_hands = None if truth is None else truth.at(frame.stamp_ns, frame.frame_id)
             evaluator.add(frame, same_hands, true_hands)
@@ -59,12 +58,6 @@ def score_trial(trial: Trial) -> EvaluationResult:
         raise DatasetError(message)
     outcome = Outcome(evaluator, {REGRESSED: REGRESSED, REFINED: REFINED}, Columns(), 0)
     return assemble(outcome, {'source': str(trial.recording)}, None, 0.0, dropped)
-
-
-def with_views(refined: Sequence[HandMesh], regressed: Sequence[HandMesh]) -> list[HandMesh]:
-    """Return the refined meshes with the views, crops and masks included, of the regressed."""
-    views = {mesh.id: mesh.views for mesh in regressed}
-    return [replace(mesh, views=views.get(mesh.id, mesh.views)) for mesh in refined]
 
 
 def _of_the_same_hands(
