@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import apply_affine
 from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.portrait import shade
-from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
+from realhands_ros.hand.overlay import draw_meshes, draw_skeleton
+from realhands_ros.hand.topology import Handedness
 
 Image = NDArray[np.uint8]
 
-_OPACITY = 0.75
-# RGB.
-_SIDE_COLOURS = {'right': (245, 190, 140), 'left': (140, 190, 245)}
 _TRUE_BGR = (60, 220, 60)
 # Side of a picture, and how much wider it is than the hands.
 _SIDE_PX = 480
@@ -65,15 +62,9 @@ class Overlay:
     def drawn(self, faces: Mapping[Handedness, NDArray[np.int64]]) -> Image:
         """Return the picture with shaded meshes, and the true skeletons in green."""
         picture = self.picture.copy()
-        for mesh in self.meshes:
-            vertices = self.camera.to_camera(np.asarray(mesh.vertices_cam, np.float64))
-            colour = np.array(_SIDE_COLOURS[mesh.handedness])
-            shaded, fragments = shade(vertices, faces[mesh.handedness], self.camera, colour)
-            behind = picture[fragments.mask].astype(np.float64)
-            mixed = _OPACITY * shaded[fragments.mask][:, ::-1] + (1 - _OPACITY) * behind
-            picture[fragments.mask] = mixed.astype(np.uint8)
+        draw_meshes(picture, self.camera, self.meshes, faces)
         for pixels in self.true_px:
-            _draw_skeleton(picture, pixels)
+            draw_skeleton(picture, pixels, _TRUE_BGR)
         return picture
 
 
@@ -82,15 +73,6 @@ def as_jpeg(picture_bgr: Image) -> bytes:
     done, data = cv2.imencode('.jpg', picture_bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
     return bytes(data.tobytes())
-
-
-def _draw_skeleton(picture: Image, pixels: NDArray[np.float64]) -> None:
-    known = np.isfinite(pixels).all(axis=1)
-    points = np.clip(np.round(np.nan_to_num(pixels)), -10_000, 10_000).astype(int)
-    for child, parent in enumerate(KEYPOINT_PARENTS):
-        if parent >= 0 and known[child] and known[parent]:
-            start, end = (tuple(int(v) for v in points[k]) for k in (parent, child))
-            cv2.line(picture, start, end, _TRUE_BGR, 1, cv2.LINE_AA)
 
 
 def _closer(size: tuple[int, ...], points_px: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.rasterizer import NEAR_M
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.portrait import shade
 from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
@@ -21,7 +23,24 @@ SIDE_COLOURS: dict[Handedness, tuple[int, int, int]] = {
     'left': (140, 190, 245),
 }
 _OPACITY = 0.75
-_NEAREST_M = 0.01
+
+
+class Box(NamedTuple):
+    """A part of an image, in pixels; right and bottom are the first beyond it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def camera(self, camera: PinholeCamera) -> PinholeCamera:
+        """Return the camera of this part of the image that ``camera`` takes."""
+        affine = [[1, 0, -self.left], [0, 1, -self.top]]
+        return camera.cropped(affine, self.right - self.left, self.bottom - self.top)
+
+    def part_of(self, picture: Image) -> Image:
+        """Return the pixels of this part; to write them is to write the picture (H, W, 3)."""
+        return picture[self.top : self.bottom, self.left : self.right]
 
 
 def draw_meshes(
@@ -37,17 +56,15 @@ def draw_meshes(
     camera is left out.
     """
     for mesh in meshes:
-        vertices = np.asarray(mesh.vertices_cam, np.float64)
-        if not np.isfinite(vertices).all() or camera.to_camera(vertices)[:, 2].min() < _NEAREST_M:
-            continue
-        left, top, right, bottom = _box(camera, vertices)
-        if right <= left or bottom <= top:
+        box = mesh_box(mesh, camera)
+        if box is None:
             continue
         # Only the part of the picture that the hand is in is looked at.
-        part = camera.cropped([[1, 0, -left], [0, 1, -top]], right - left, bottom - top)
+        part = box.camera(camera)
+        vertices = np.asarray(mesh.vertices_cam, np.float64)
         colour = np.array(SIDE_COLOURS[mesh.handedness])
         shaded, fragments = shade(part.to_camera(vertices), faces[mesh.handedness], part, colour)
-        pixels = picture[top:bottom, left:right]
+        pixels = box.part_of(picture)
         behind = pixels[fragments.mask].astype(np.float64)
         mixed = _OPACITY * shaded[fragments.mask][:, ::-1] + (1 - _OPACITY) * behind
         pixels[fragments.mask] = mixed.astype(np.uint8)
@@ -66,9 +83,14 @@ def draw_skeleton(
             cv2.line(picture, start, end, colour_bgr, 1, cv2.LINE_AA)
 
 
-def _box(camera: PinholeCamera, vertices: NDArray[np.float64]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of the part of the image that shows the vertices."""
+def mesh_box(mesh: HandMesh, camera: PinholeCamera) -> Box | None:
+    """Return the part of the image that shows a mesh, None where it cannot be drawn."""
+    vertices = np.asarray(mesh.vertices_cam, np.float64)
+    if not np.isfinite(vertices).all() or camera.to_camera(vertices)[:, 2].min() < NEAR_M:
+        return None
     pixels = camera.project(vertices)
     low = np.maximum(np.floor(pixels.min(axis=0)) - 1, 0)
     high = np.minimum(np.ceil(pixels.max(axis=0)) + 2, [camera.width, camera.height])
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    if (high <= low).any():
+        return None
+    return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))

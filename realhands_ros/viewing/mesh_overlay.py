@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.rasterizer import NEAR_M
 from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.overlay import SIDE_COLOURS, draw_meshes, draw_skeleton
+from realhands_ros.hand.overlay import SIDE_COLOURS, draw_meshes, draw_skeleton, mesh_box
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.pipeline import FrameResult
 from realhands_ros.texture.display import TextureRenderer
@@ -31,13 +30,6 @@ _OUTLINE_BGR = (40, 220, 255)
 _LABEL_INK_BGR = (30, 30, 30)
 # Texts and lines are sized for pictures of this many pixels (of the longer side).
 _REFERENCE_PX = 1000
-
-
-class _Box(NamedTuple):
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 class MeshOverlay:
@@ -104,13 +96,11 @@ class MeshOverlay:
         box = mesh_box(mesh, camera)
         if box is None:
             return
-        part = camera.cropped(
-            [[1, 0, -box.left], [0, 1, -box.top]], box.right - box.left, box.bottom - box.top
-        )
+        part = box.camera(camera)
         drawn = self._renderer.render(
             mesh.vertices_cam, mesh.handedness, texture.atlas, part, texture.shading[view]
         )
-        pixels = picture[box.top : box.bottom, box.left : box.right]
+        pixels = box.part_of(picture)
         pixels[drawn.mask] = drawn.colours[drawn.mask][:, ::-1].astype(np.uint8)
 
 
@@ -134,19 +124,6 @@ def silhouette_outlines(view: HandView) -> list[NDArray[np.int32]]:
         crop_px = (contour.astype(np.float64) + 0.5) * scale - 0.5
         outlines.append(np.round(cv2.transform(crop_px, inverse)).astype(np.int32))
     return outlines
-
-
-def mesh_box(mesh: HandMesh, camera: PinholeCamera) -> _Box | None:
-    """Return the part of the image that shows a mesh, None where it cannot be drawn."""
-    vertices = np.asarray(mesh.vertices_cam, np.float64)
-    if not np.isfinite(vertices).all() or camera.to_camera(vertices)[:, 2].min() < NEAR_M:
-        return None
-    pixels = camera.project(vertices)
-    low = np.maximum(np.floor(pixels.min(axis=0)) - 1, 0)
-    high = np.minimum(np.ceil(pixels.max(axis=0)) + 2, [camera.width, camera.height])
-    if (high <= low).any():
-        return None
-    return _Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def _write_label(
