@@ -19,7 +19,9 @@ def load_openvino() -> Any:
     """
     # OpenVINO goes without the package when it cannot be imported.
     sys.modules.setdefault(_TELEMETRY, cast('Any', None))
-    return importlib.import_module('openvino')
+    openvino = importlib.import_module('openvino')
+    _share_an_array(openvino)
+    return openvino
 
 
 def infer_request(model: Any, *, threads: int | None, precision: str | None = None) -> Any:
@@ -38,3 +40,13 @@ def infer_request(model: Any, *, threads: int | None, precision: str | None = No
     request = load_openvino().compile_model(model, 'CPU', options).create_infer_request()
     widen_signal_stack()
     return request
+
+
+def _share_an_array(openvino: Any) -> None:
+    """
+    Have a tensor's array made once, in this thread.
+
+    Two threads whose first arrays are made at the same moment wait for each other for ever, one
+    for the table of types, the other for the interpreter's lock (OpenVINO 2026.4).
+    """
+    openvino.Tensor(openvino.Type.f32, openvino.Shape([1])).data  # noqa: B018

@@ -27,9 +27,7 @@ print(before, size(), len(caught))
 """
 
 
-@pytest.mark.skipif(
-    sys.platform != 'linux', reason='looked at on Linux only'
-)
+@pytest.mark.skipif(sys.platform != 'linux', reason='looked at on Linux only')
 def test_a_small_stack_is_replaced_and_signals_still_arrive():
     done = subprocess.run(
         [sys.executable, '-c', _PROGRAM], check=True, capture_output=True, text=True
