@@ -77,10 +77,11 @@ def start(node: StageNode) -> None:
 
 def _run(names: Sequence[str]) -> int:
     import cv2
-    from rclpy.executors import SingleThreadedExecutor
     from threadpoolctl import threadpool_limits
 
-    executor = SingleThreadedExecutor()
+    from realhands_ros.nodes.executor import create_executor
+
+    executor = create_executor()
     nodes: list[StageNode] = []
     try:
         for name in names:

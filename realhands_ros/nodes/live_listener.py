@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from realhands.msg import HandMeshArray, HandObservationArray
 from realhands_ros.bag_types import serialised_stamp_ns
+from realhands_ros.nodes.executor import create_executor
 from realhands_ros.nodes.fastdds import environment_with_profile
 
 # Topic, stamp, and moment of arrival (time.monotonic_ns), nanoseconds.
@@ -60,7 +60,7 @@ def listen(
     """Listen for some seconds; return what arrived and the time at the end, nanoseconds."""
     os.environ.update(environment_with_profile())
     rclpy.init()
-    listener, executor = LiveListener(camera_topic, topics), SingleThreadedExecutor()
+    listener, executor = LiveListener(camera_topic, topics), create_executor()
     executor.add_node(listener)
     end = time.monotonic() + seconds
     try:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -35,6 +34,7 @@ from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import with_silhouettes
 from realhands_ros.keypoints.frame import to_bgr
 from realhands_ros.nodes.camera_decoding import decode_cameras
+from realhands_ros.nodes.executor import create_executor
 from realhands_ros.nodes.fastdds import environment_with_profile
 from realhands_ros.nodes.image_decoding import decode_image
 from realhands_ros.nodes.quality_of_service import CALIBRATION, images
@@ -230,7 +230,7 @@ def show_live(
     os.environ.update(environment_with_profile())
     # Not rclpy's own handler: the recording is to be finished after Ctrl-C.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    view, executor = LiveView(scene, topics, every), SingleThreadedExecutor()
+    view, executor = LiveView(scene, topics, every), create_executor()
     executor.add_node(view)
     try:
         with stop_on_signals() as stop:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import rclpy
 import rclpy.utilities
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -28,6 +27,7 @@ from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, Hand
 from realhands_ros.bag_types import bag_typestore, serialised_stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.graph import RECORDED_TOPICS
+from realhands_ros.nodes.executor import create_executor
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 
 _TYPES = {
@@ -110,7 +110,7 @@ def main() -> int:
 
 def _record(bag: Path, timing: Path | None, stop: threading.Event) -> None:
     recorder = Recorder(bag)
-    executor = SingleThreadedExecutor()
+    executor = create_executor()
     executor.add_node(recorder)
     try:
         while not stop.is_set() and not is_orphan():
