@@ -27,8 +27,9 @@ from realhands_ros.keypoints.sighting import match_views
 FloatArray = NDArray[np.float64]
 KeypointFilter = Literal['none', 'one_euro']
 
-# While hands are followed, each view is searched for others only every so many frames, the two
-# views in turns; more often where a view lacks a hand that the other sees.
+# While hands are followed, each view is searched for others only every so many frames; in every
+# second one where there is none yet, or where a view lacks a hand that the other sees. The views
+# take turns.
 _SEARCH_PERIOD = 6
 # A lost hand is looked for where it would be for this long.
 _EXPECTED_FOR_S = 0.3
@@ -245,8 +246,9 @@ class KeypointStage:
             and (keypoints_px := track.predicted_px(frame.cameras[view], frame.stamp_ns))
             is not None
         ]
-        period = 1 if not expected else _SEARCH_PERIOD if self._all_seen_by(view) else 2
-        search = (self._frames + view * period // 2) % period == 0
+        period = _SEARCH_PERIOD if expected and self._all_seen_by(view) else frame.num_views
+        is_its_turn = (self._frames + view * period // 2) % period == 0
+        search = is_its_turn or self.config.still_images
         image = ViewImage(frame.images[view], frame.lenses[view])
         return self._detectors[view].detect(image, expected, search=search)
 

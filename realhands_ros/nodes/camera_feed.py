@@ -6,6 +6,7 @@ import threading
 from functools import partial
 
 import numpy as np
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
 from realhands_ros.errors import CalibrationError
@@ -14,6 +15,9 @@ from realhands_ros.geometry.lens import Lens
 from realhands_ros.nodes.camera_decoding import decode_cameras
 from realhands_ros.nodes.quality_of_service import CALIBRATION
 from realhands_ros.nodes.stage_node import StageNode
+
+# The encoding's four bytes, seconds and nanoseconds: what changes from message to message.
+_SERIALISED_STAMP_END = 12
 
 
 class CameraFeed:
@@ -25,6 +29,8 @@ class CameraFeed:
         self.eyes = ('left', 'right') if node.values['stereo'] else ('left',)
         self._rectified = bool(node.values['rectified'])
         self._infos: dict[str, CameraInfo] = {}
+        # Two a frame come, and hardly ever anything new: compared as they are, they cost least.
+        self._serialised: dict[str, bytes] = {}
         self._decoded: tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]] | None = None
         # The executor writes what the worker reads.
         self._lock = threading.Lock()
@@ -33,7 +39,7 @@ class CameraFeed:
         """Subscribe."""
         for eye in self.eyes:
             callback = partial(self._on_info, eye)
-            self._node.add_input(CameraInfo, f'{eye}/camera_info', callback, CALIBRATION)
+            self._node.add_input(CameraInfo, f'{eye}/camera_info', callback, CALIBRATION, raw=True)
 
     def decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
         """Return cameras and lenses; CalibrationError while there are none that can be used."""
@@ -56,11 +62,12 @@ class CameraFeed:
             return str(error)
         return 'valid'
 
-    def _on_info(self, eye: str, info: CameraInfo) -> None:
+    def _on_info(self, eye: str, data: bytes) -> None:
+        calibration = data[_SERIALISED_STAMP_END:]
         with self._lock:
-            known = self._infos.get(eye)
-            if known is None or not _is_same(known, info):
-                self._infos[eye] = info
+            if self._serialised.get(eye) != calibration:
+                self._infos[eye] = deserialize_message(data, CameraInfo)
+                self._serialised[eye] = calibration
                 self._decoded = None
 
     def _decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
@@ -77,12 +84,3 @@ class CameraFeed:
         except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
             message = f'the camera_info cannot be used ({error}): calibrate the cameras'
             raise CalibrationError(message) from error
-
-
-def _is_same(one: CameraInfo, other: CameraInfo) -> bool:
-    return (
-        (one.width, one.height, one.distortion_model)
-        == (other.width, other.height, other.distortion_model)
-        and one.d == other.d
-        and all((getattr(one, name) == getattr(other, name)).all() for name in ('k', 'r', 'p'))
-    )

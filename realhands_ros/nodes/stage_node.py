@@ -82,15 +82,25 @@ class StageNode(LifecycleNode, ABC):
         return publisher
 
     def add_input(
-        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile = RESULTS
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile = RESULTS,
+        *,
+        raw: bool = False,
     ) -> None:
-        """Subscribe while the node is active; what ``callback`` raises is survived."""
+        """
+        Subscribe while the node is active; what ``callback`` raises is survived.
+
+        With ``raw`` it gets the message as serialised bytes.
+        """
 
         @wraps(callback)
         def guarded(message: Any) -> None:
             self._survive(lambda: callback(message))
 
-        self._inputs.append(self.create_subscription(kind, topic, guarded, qos))
+        self._inputs.append(self.create_subscription(kind, topic, guarded, qos, raw=raw))
 
     def accept(self, item: Any) -> None:
         """Hand an item to the worker; an older one that still waits is dropped and counted."""
