@@ -209,7 +209,7 @@ class KeypointStage:
         self._tracker.reset()
         self._observer.forget_all_but(())
         self._corrections = {}
-        self._swapped_frames = 0
+        self._swapped_frames = self._frames = 0
         self._last_stamp_ns = None
         for detector in self._detectors:
             detector.reset()
@@ -248,7 +248,8 @@ class KeypointStage:
         ]
         period = _SEARCH_PERIOD if expected and self._all_seen_by(view) else frame.num_views
         is_its_turn = (self._frames + view * period // 2) % period == 0
-        search = is_its_turn or self.config.still_images
+        # A first frame, which may be the only one, is searched in full.
+        search = is_its_turn or self._frames == 0
         image = ViewImage(frame.images[view], frame.lenses[view])
         return self._detectors[view].detect(image, expected, search=search)
 
