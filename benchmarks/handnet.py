@@ -18,7 +18,7 @@ import torch
 
 from realhands_ros.handnet import inference
 from realhands_ros.handnet.config import CONFIGS, HandNetConfig
-from realhands_ros.handnet.inference import Predictor
+from realhands_ros.handnet.inference import TrainedNetwork
 from realhands_ros.handnet.network import HandNet
 
 Arrays = tuple[np.ndarray, ...]
@@ -45,23 +45,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_times(network, times)
 
 
-def make_candidates(network: HandNet, args: argparse.Namespace) -> dict[str, Predictor]:
+def make_candidates(network: HandNet, args: argparse.Namespace) -> dict[str, TrainedNetwork]:
     """Return the network ready to run in every way there is here."""
-    candidates = {'torch': Predictor(network, backend='torch', device=args.device)}
+    candidates = {'torch': TrainedNetwork(network, backend='torch', device=args.device)}
     if args.device == 'cpu' and inference.has_fast_bfloat16('cpu'):
         candidates['torch, float32'] = in_float32(network)
     if args.device == 'cpu' and importlib.util.find_spec('openvino'):
-        candidates['openvino'] = Predictor(network, backend='openvino', threads=args.threads)
+        candidates['openvino'] = TrainedNetwork(network, backend='openvino', threads=args.threads)
     if args.compile:
-        candidates['compile'] = Predictor(network, backend='compile', device=args.device)
+        candidates['compile'] = TrainedNetwork(network, backend='compile', device=args.device)
     return candidates
 
 
-def in_float32(network: HandNet) -> Predictor:
+def in_float32(network: HandNet) -> TrainedNetwork:
     original = inference.has_fast_bfloat16
     inference.has_fast_bfloat16 = lambda _device: False
     try:
-        return Predictor(network, backend='torch')
+        return TrainedNetwork(network, backend='torch')
     finally:
         inference.has_fast_bfloat16 = original
 

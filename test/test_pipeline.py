@@ -20,7 +20,8 @@ from realhands_ros.hand.model_file import default_model_folder, load_hand_model_
 from realhands_ros.handnet.config import TINY
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.stage import HandNetStageConfig
-from realhands_ros.handnet.weights import WeightsInfo, save_weights, shape_basis_key
+from realhands_ros.handnet.weights import save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.stage import KeypointStageConfig
 from realhands_ros.keypoints.two_view import triangulate

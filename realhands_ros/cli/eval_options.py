@@ -16,8 +16,8 @@ from realhands_ros.evaluation.requirements import Requirement, failures
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.summary import summary_text
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.handnet.inference import Backend
-from realhands_ros.handnet.stage import default_weights_path
+from realhands_ros.handnet.loading import default_weights_path
+from realhands_ros.handnet.prediction import Backend
 from realhands_ros.nodes import stage_configs
 from realhands_ros.nodes.parameter_file import read_parameter_file
 from realhands_ros.pipeline import PipelineConfig
@@ -115,7 +115,8 @@ def ablation_variants(args: argparse.Namespace) -> tuple[RefinementVariant, ...]
 
 def described(args: argparse.Namespace) -> dict[str, Any]:
     """Return what a result says about its configuration."""
-    weights = pipeline_config(args).handnet.weights or default_weights_path()
+    handnet = pipeline_config(args).handnet
+    weights = handnet.weights or default_weights_path(handnet.backend, handnet.device)
     refinement = args.refinement or (f'of {args.config}' if args.config else _DEFAULT_REFINEMENT)
     return {
         'weights': f'{weights.name} (sha256 {provenance.digest(weights)})'

@@ -11,8 +11,7 @@ from realhands_ros.evaluation import provenance
 from realhands_ros.evaluation.report.figures import as_png, pck_figure
 from realhands_ros.evaluation.tables.measure import Measurements, measure
 from realhands_ros.evaluation.tables.page import Provenance, modality_rows, results_page
-from realhands_ros.handnet.stage import default_weights_path
-from realhands_ros.handnet.weights import load_weights
+from realhands_ros.handnet.loading import default_weights_path, read_weights_info
 from realhands_ros.synthesis.dataset_format import read_manifest
 
 
@@ -92,7 +91,7 @@ def named_weights(arguments: list[str] | None) -> dict[str, Path]:
 
 
 def _describe(name: str, path: Path) -> str:
-    _, info = load_weights(path)
+    info = read_weights_info(path)
     making = ', '.join(f'{key} {value}' for key, value in info.making.items())
     digest = provenance.digest(path)
     return f'{name}: {path.name} (sha256 {digest}), size {info.config.name}; {making or "unknown"}'

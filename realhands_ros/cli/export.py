@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from realhands_ros.cli import export_onnx, export_rig
+from realhands_ros.cli import export_onnx, export_openvino, export_rig
 
 # A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {'onnx': export_onnx, 'rig': export_rig}
+_ACTIONS: dict[str, ModuleType] = {
+    'onnx': export_onnx,
+    'openvino': export_openvino,
+    'rig': export_rig,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

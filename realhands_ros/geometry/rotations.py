@@ -1,23 +1,17 @@
 """
-Rotations as axis-angle vectors and matrices.
+Rotations as axis-angle vectors and matrices, numpy arrays, by scipy's Rotation.
 
-numpy arrays go through scipy's Rotation; torch tensors through a Rodrigues formula of our own,
-whose gradient is finite everywhere, the zero rotation included. An axis-angle vector's direction
-is the axis and its length the angle in radians; a matrix R takes column vectors: ``x' = R x``.
+An axis-angle vector's direction is the axis and its length the angle in radians; a matrix R takes
+column vectors: ``x' = R x``. tensor_rotations.py has them on tensors.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 FloatArray = NDArray[np.float64]
-
-# Below this squared angle (0.01 rad) the series are exact to float64: the first term left out is
-# angle^6 / 5040 = 2e-16.
-_SMALL_SQUARED_ANGLE = 1e-4
 
 
 def axis_angle_to_matrix(axis_angle: ArrayLike) -> FloatArray:
@@ -32,39 +26,3 @@ def matrix_to_axis_angle(matrices: ArrayLike) -> FloatArray:
     stacked = np.asarray(matrices, dtype=np.float64)
     vectors = Rotation.from_matrix(stacked.reshape(-1, 3, 3)).as_rotvec()
     return np.asarray(vectors, dtype=np.float64).reshape(*stacked.shape[:-2], 3)
-
-
-def axis_angle_to_matrix_torch(axis_angle: torch.Tensor) -> torch.Tensor:
-    """
-    Return the matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians.
-
-    Rodrigues: ``R = I + sin(a)/a K + (1 - cos(a))/a^2 K^2`` with K the cross-product matrix of the
-    vector and a its length. Values and gradients are exact at a = 0.
-    """
-    squared_angle = (axis_angle * axis_angle).sum(-1)
-    is_small = squared_angle < _SMALL_SQUARED_ANGLE
-    # The branch not taken must not see zero, or its NaN gradient would leak through where().
-    angle = torch.where(is_small, torch.ones_like(squared_angle), squared_angle).sqrt()
-    half_sine = torch.sin(0.5 * angle)
-    sine_factor = torch.where(
-        is_small, 1 - squared_angle / 6 + squared_angle**2 / 120, torch.sin(angle) / angle
-    )
-    cosine_factor = torch.where(
-        is_small,
-        0.5 - squared_angle / 24 + squared_angle**2 / 720,
-        2 * (half_sine / angle) ** 2,
-    )
-    cross = _cross_product_matrix(axis_angle)
-    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return (
-        identity
-        + sine_factor[..., None, None] * cross
-        + cosine_factor[..., None, None] * (cross @ cross)
-    )
-
-
-def _cross_product_matrix(vectors: torch.Tensor) -> torch.Tensor:
-    x, y, z = vectors.unbind(-1)
-    zero = torch.zeros_like(x)
-    elements = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
-    return elements.reshape(*vectors.shape[:-1], 3, 3)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from realhands_ros.geometry.rotations import axis_angle_to_matrix_torch
+from realhands_ros.geometry.tensor_rotations import axis_angle_to_matrix_torch
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.topology import FINGER_NAMES, NUM_JOINTS, NUM_VERTICES
 

@@ -7,9 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.hand.topology import KEYPOINT_NAMES
 
 BlockKind = Literal['basic', 'bottleneck']
 PoseRepresentation = Literal['axis_angle', 'root_6d']
+
+# Positions are relative to this keypoint: near the hand's middle, where the weak-perspective
+# camera is exact, and the root of FreiHAND's annotations.
+REFERENCE_KEYPOINT = KEYPOINT_NAMES.index('middle_mcp')
 
 # The encoder halves the image five times.
 _STRIDE = 32

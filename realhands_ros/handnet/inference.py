@@ -8,10 +8,9 @@ Three backends compute the same graph; benchmarks/handnet.py measures them. ``to
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,33 +19,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.handnet.compiled_network import has_openvino, openvino_runner
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet, HandNetInput
-from realhands_ros.openvino_runtime import infer_request, load_openvino
-
-FloatArray = NDArray[np.float32]
-
-Backend = Literal['auto', 'torch', 'compile', 'openvino']
-
-INPUT_NAMES = ('image', 'keypoints_px', 'world', 'half_angle')
-
-
-class Prediction(NamedTuple):
-    """
-    What the network says about B crops (of right hands, or mirrored left ones).
-
-    ``root`` (B, 3, 3): rotation of the hand in the crop's axes; ``fingers_aa`` (B, 45);
-    ``shape`` (B, 10); ``scale`` (B,) and ``centre`` (B, 2): the camera, as regressor.WeakCamera
-    has it; ``base`` (B, C): features for the stereo weights; ``silhouette`` (B, S, S) in 0..1.
-    """
-
-    root: FloatArray
-    fingers_aa: FloatArray
-    shape: FloatArray
-    scale: FloatArray
-    centre: FloatArray
-    base: FloatArray
-    silhouette: FloatArray
+from realhands_ros.handnet.prediction import Backend, FloatArray, Prediction
+from realhands_ros.openvino_runtime import load_openvino
 
 
 class InferenceGraph(nn.Module):
@@ -56,11 +33,12 @@ class InferenceGraph(nn.Module):
         """
         Copy a network and fold its batch normalisation into the convolutions before it.
 
-        ``dtype`` is that of the convolutions; the regressor always computes in float32.
+        ``dtype`` is that of the convolutions; what makes rotations of them stays in float32.
         """
         super().__init__()
         self.network = fold_batch_norm(network).to(dtype)
         self.network.regressor.float()
+        self.network.stereo.float()
         self._dtype = dtype
 
     def forward(
@@ -87,13 +65,13 @@ class InferenceGraph(nn.Module):
             regression.shape,
             regression.camera.scale,
             regression.camera.centre,
-            regression.base,
+            self.network.stereo.logits(regression.base.float()),
             torch.sigmoid(logits[:, 0].float()),
         )
 
 
-class Predictor:
-    """Runs an InferenceGraph on arrays."""
+class TrainedNetwork:
+    """A predictor (see prediction.Predictor) of a network's weights."""
 
     def __init__(
         self,
@@ -106,16 +84,19 @@ class Predictor:
         """
         Prepare a network; ``auto`` is openvino on a CPU where it is installed, else torch.
 
-        ``threads`` limits the backend's own threads (None: all cores); for torch that is the
-        caller's ``torch.set_num_threads``. Raises ConfigError for a backend that is not there.
+        ``threads`` limits the backend's threads (None: all cores); torch's are those of the whole
+        process. Raises ConfigError for a backend that is not there.
         """
         self.config = network.config
         self.backend = _choose(backend, device)
         if self.backend == 'openvino':
-            self._run = _openvino_runner(InferenceGraph(network).eval(), threads)
+            model = openvino_model(InferenceGraph(network).eval())
+            self._run = openvino_runner(model, threads)
         else:
             dtype = torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
             graph = InferenceGraph(network, dtype).eval()
+            if threads is not None:
+                torch.set_num_threads(threads)
             self._run = _torch_runner(graph, device, compiled=self.backend == 'compile')
 
     def __call__(
@@ -158,10 +139,9 @@ _Runner = Callable[[NDArray[np.uint8], FloatArray, FloatArray, FloatArray], Pred
 
 
 def _choose(backend: Backend, device: str) -> Backend:
-    has_openvino = importlib.util.find_spec('openvino') is not None
     if backend == 'auto':
-        return 'openvino' if has_openvino and device == 'cpu' else 'torch'
-    if backend == 'openvino' and not has_openvino:
+        return 'openvino' if has_openvino() and device == 'cpu' else 'torch'
+    if backend == 'openvino' and not has_openvino():
         message = "OpenVINO is not installed: `pip install openvino`, or use the backend 'torch'"
         raise ConfigError(message)
     if backend not in ('torch', 'compile', 'openvino'):
@@ -182,7 +162,8 @@ def _torch_runner(graph: InferenceGraph, device: str, *, compiled: bool) -> _Run
     return predict
 
 
-def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
+def openvino_model(graph: InferenceGraph) -> Any:
+    """Return the graph as an openvino.Model for any number of crops."""
     example = example_arguments(graph, 2)
     # OpenVINO would trace by itself, and then once more to compare: a test does that here.
     traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
@@ -190,14 +171,7 @@ def _openvino_runner(graph: InferenceGraph, threads: int | None) -> _Runner:
     size = graph.network.config.input_size
     shapes = ([-1, size, size, 3], [-1, 21, 2], [-1, 21, 3], [-1])
     model.reshape({model.input(i): shape for i, shape in enumerate(shapes)})
-    request = infer_request(model, threads=threads)
-
-    def predict(*arrays: NDArray[Any]) -> Prediction:
-        request.infer(arrays)
-        count = len(Prediction._fields)
-        return Prediction(*(request.get_output_tensor(i).data.copy() for i in range(count)))
-
-    return predict
+    return model
 
 
 def has_fast_bfloat16(device: str) -> bool:

@@ -9,13 +9,9 @@ from pathlib import Path
 import torch
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.handnet.inference import (
-    INPUT_NAMES,
-    InferenceGraph,
-    Prediction,
-    example_arguments,
-)
+from realhands_ros.handnet.inference import InferenceGraph, example_arguments
 from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.prediction import INPUT_NAMES, Prediction
 
 _OPSET = 18
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import roma
 import torch
 
-from realhands_ros.geometry.rotations import axis_angle_to_matrix_torch
+from realhands_ros.geometry.tensor_rotations import axis_angle_to_matrix_torch
 from realhands_ros.hand.topology import NUM_POSE
 from realhands_ros.handnet import config
 

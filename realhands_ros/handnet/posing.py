@@ -7,12 +7,8 @@ from typing import NamedTuple
 import torch
 
 from realhands_ros.hand.layer import HandModel
-from realhands_ros.hand.topology import KEYPOINT_NAMES
+from realhands_ros.handnet.config import REFERENCE_KEYPOINT
 from realhands_ros.handnet.pose_representation import HandRotations
-
-# Positions are relative to this keypoint: near the hand's middle, where the weak-perspective
-# camera is exact, and the root of FreiHAND's annotations.
-REFERENCE_KEYPOINT = KEYPOINT_NAMES.index('middle_mcp')
 
 
 class PosedHand(NamedTuple):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError, ImageError
@@ -21,23 +20,20 @@ from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.topology import NUM_SHAPE, Handedness
 from realhands_ros.hand.uv_atlas import load_uv_atlas
-from realhands_ros.handnet.inference import Backend, Prediction, Predictor
+from realhands_ros.handnet.config import REFERENCE_KEYPOINT
+from realhands_ros.handnet.loading import default_weights_path, load_predictor
 from realhands_ros.handnet.placement import (
     CropCamera,
     place_by_cameras,
     place_by_keypoints,
     regressed_camera,
 )
-from realhands_ros.handnet.pose_representation import HandRotations
-from realhands_ros.handnet.posing import REFERENCE_KEYPOINT
-from realhands_ros.handnet.stereo import POSE_BLENDS, PoseBlend
+from realhands_ros.handnet.pose_blend import POSE_BLENDS, PoseBlend, right_weights
+from realhands_ros.handnet.prediction import Backend, Prediction
 from realhands_ros.handnet.view_input import ViewInput, silhouette_in_crop, view_input
-from realhands_ros.handnet.weights import load_weights, shape_basis_key
-from realhands_ros.resources import resource_path
+from realhands_ros.handnet.weights_info import shape_basis_key
 
 FloatArray = NDArray[np.float64]
-
-DEFAULT_WEIGHTS = 'handnet_light.safetensors'
 
 # A mesh whose keypoints lie this far (share of the keypoints' box) from the detected ones is not
 # the hand that was detected.
@@ -46,20 +42,16 @@ _DOUBTFUL_ERROR = 0.12
 _TRUNCATED_SHARE = 0.03
 
 
-def default_weights_path() -> Path:
-    """Return where the shipped weights are."""
-    return resource_path('models') / DEFAULT_WEIGHTS
-
-
 @dataclass(frozen=True)
 class HandNetStageConfig:
     """
     How the stage runs.
 
-    ``weights``: a safetensors file (None: the shipped light network). ``model_folder``: the hand
+    ``weights``: a safetensors file, or a network compiled for OpenVINO, .xml (None: the shipped
+    light network that suits the backend). ``model_folder``: the hand
     model (None: the open hand). ``pose_blend``: fusion of two views, the paper's ``linear`` one or
     a mean on SO(3). ``placement``: where the hand is, by the network's ``camera`` (eq. 7) or by
-    the ``keypoints``. ``backend``, ``device`` and ``threads`` as Predictor has them.
+    the ``keypoints``. ``backend``, ``device`` and ``threads`` as TrainedNetwork has them.
     """
 
     weights: Path | None = None
@@ -113,18 +105,16 @@ class HandNetStage:
         Raises WeightsError, ModelFileError or ConfigError when they cannot be used.
         """
         self.config = config or HandNetStageConfig()
-        network, self.weights_info = load_weights(self.config.weights or default_weights_path())
         folder = self.config.model_folder or default_model_folder()
         sides: tuple[Handedness, ...] = ('left', 'right')
         self._models = {side: FastHandModel(load_hand_model_data(folder, side)) for side in sides}
         self._topology_keys = {side: load_uv_atlas(folder, side).key for side in sides}
-        self._predict = Predictor(
-            network,
+        self._predict, self.weights_info = load_predictor(
+            self.config.weights or default_weights_path(self.config.backend, self.config.device),
             backend=self.config.backend,
             device=self.config.device,
             threads=self.config.threads,
         )
-        self._stereo_weights = network.stereo.float().eval()
 
     @property
     def input_size(self) -> int:
@@ -240,28 +230,22 @@ class HandNetStage:
 
     def _fused_pose(self, hand: _Seen, prediction: Prediction) -> FloatArray:
         """Return the pose (48,) in the rig's frame, both views blended."""
-        roots = [
-            view.root_to_rig(root.astype(np.float64))
-            for view, root in zip(hand.views, prediction.root, strict=True)
-        ]
-        root, fingers = roots[0], prediction.fingers_aa[0].astype(np.float64)
-        if len(hand.views) == 2:
-            left, right = (
-                HandRotations(
-                    torch.tensor(roots[i][None], dtype=torch.float32),
-                    torch.tensor(prediction.fingers_aa[i : i + 1]),
-                )
-                for i in range(2)
+        poses = [
+            np.concatenate([
+                matrix_to_axis_angle(view.root_to_rig(root.astype(np.float64))),
+                fingers.astype(np.float64),
+            ])
+            for view, root, fingers in zip(
+                hand.views, prediction.root, prediction.fingers_aa, strict=True
             )
-            with torch.inference_mode():
-                base = torch.tensor(prediction.base)
-                weight = self._stereo_weights(base[:1], base[1:])
-                blended = POSE_BLENDS[self.config.pose_blend](left, right, weight)
-            root = blended.root[0].double().numpy()
-            fingers = blended.fingers_aa[0].double().numpy()
+        ]  # fmt: skip
+        pose: FloatArray = poses[0]
+        if len(poses) == 2:
+            weights = right_weights(prediction.stereo_logits.astype(np.float64))
+            pose = POSE_BLENDS[self.config.pose_blend](poses[0], poses[1], weights)
         if hand.observation.handedness == 'left':
-            fingers = mirror_axis_angle(fingers)
-        return np.concatenate([matrix_to_axis_angle(root), fingers])
+            pose = np.concatenate([pose[:3], mirror_axis_angle(pose[3:])])
+        return pose
 
 
 def _with_network_output(

@@ -1,5 +1,5 @@
 """
-Fusion of what two views say about one hand (section 3.3, eq. 6 and 7).
+Fusion of what two views say about one hand (section 3.3, eq. 6 and 7), on tensors.
 
 Both views' rotations must be in one frame, that of the rig: the network sees each hand in the axes
 of its own crop.
@@ -8,17 +8,16 @@ of its own crop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import roma
 import torch
 from torch import nn
+from torch.nn import functional
 
 from realhands_ros.hand.topology import NUM_JOINTS, NUM_POSE
 from realhands_ros.handnet.config import HandNetConfig
+from realhands_ros.handnet.pose_blend import PoseBlend
 from realhands_ros.handnet.pose_representation import HandRotations
-
-PoseBlend = Literal['linear', 'rotation']
 
 
 class StereoWeights(nn.Module):
@@ -32,6 +31,12 @@ class StereoWeights(nn.Module):
         """Return the right view's weights (B, 48) in 0..1 from features (B, C) of both views."""
         both = torch.cat([base_right, base_left], dim=1)
         return torch.sigmoid(self.weights(both))
+
+    def logits(self, base: torch.Tensor) -> torch.Tensor:
+        """Return what features (B, C) add as the left view's and as the right's (B, 2, 48)."""
+        of_right, of_left = self.weights.weight.chunk(2, dim=1)
+        as_right = functional.linear(base, of_right, self.weights.bias)
+        return torch.stack([functional.linear(base, of_left), as_right], dim=1)
 
 
 def blend_linear(

@@ -7,47 +7,19 @@ Matrices and kernels are stored as float16, vectors (biases, batch statistics) a
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from realhands_ros.errors import ConfigError, WeightsError
-from realhands_ros.hand.model_file import HandModelData
+from realhands_ros.errors import WeightsError
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.weights_info import REMEDY, WeightsInfo
 
 _FORMAT = 'realhands handnet 1'
-_REMEDY = 'restore the file (git checkout) or train new weights with `realhands train`'
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """
-    What a weight file says about itself.
-
-    ``shape_basis`` is the key of the hand model whose shape coefficients the network regresses
-    (see shape_basis_key). ``making`` are free facts for the model card, such as the data and the
-    number of samples seen.
-    """
-
-    config: HandNetConfig
-    shape_basis: str
-    making: Mapping[str, Any] = field(default_factory=dict)
-
-
-def shape_basis_key(data: HandModelData) -> str:
-    """Return a short key of a hand model's mean shape and shape directions, for both hands."""
-    # The left hand's are the right's with x negated.
-    mean = data.v_template[..., None]
-    rounded = np.round(np.abs(np.concatenate([mean, data.shapedirs], axis=2)), 6)
-    return hashlib.sha256(rounded.astype('<f8').tobytes()).hexdigest()[:16]
 
 
 def save_weights(path: Path | str, network: HandNet, info: WeightsInfo) -> None:
@@ -59,10 +31,8 @@ def save_weights(path: Path | str, network: HandNet, info: WeightsInfo) -> None:
     }
     metadata = {
         'format': _FORMAT,
-        'config': json.dumps(info.config.as_dict()),
-        'shape_basis': info.shape_basis,
-        'making': json.dumps(dict(info.making)),
         'checksum': _checksum(tensors),
+        **info.as_metadata(),
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +60,7 @@ def load_weights(
         )
         raise WeightsError(message)
     if _checksum(tensors) != metadata.get('checksum'):
-        message = f'the checksum of {path} is wrong: its weights were altered; {_REMEDY}'
+        message = f'the checksum of {path} is wrong: its weights were altered; {REMEDY}'
         raise WeightsError(message)
     network = HandNet(info.config)
     _fill(network, tensors, path)
@@ -111,14 +81,14 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     if not path.is_file():
-        message = f'there are no network weights at {path}; {_REMEDY}'
+        message = f'there are no network weights at {path}; {REMEDY}'
         raise WeightsError(message)
     try:
         with safe_open(path, framework='pt') as file:
             names = list(file.keys())
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
-        message = f'{path} cannot be read as safetensors ({error}): it is damaged; {_REMEDY}'
+        message = f'{path} cannot be read as safetensors ({error}): it is damaged; {REMEDY}'
         raise WeightsError(message) from error
 
 
@@ -129,12 +99,7 @@ def _read_info(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
             'weights of this network; export it again with `realhands train`'
         )
         raise WeightsError(message)
-    try:
-        config = HandNetConfig.from_dict(json.loads(metadata['config']))
-        return WeightsInfo(config, metadata['shape_basis'], json.loads(metadata['making']))
-    except (KeyError, ValueError, TypeError, ConfigError) as error:
-        message = f'{path} does not describe its network ({error}): it is damaged; {_REMEDY}'
-        raise WeightsError(message) from error
+    return WeightsInfo.from_metadata(path, metadata)
 
 
 def _fill(network: HandNet, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -149,12 +114,12 @@ def _fill(network: HandNet, tensors: Mapping[str, torch.Tensor], path: Path) -> 
         message = (
             f'{path} does not fit its own configuration: {len(wrong)} tensors differ, the first '
             f'is {name}, expected {_size(expected.get(name))}, found {_size(found.get(name))}; '
-            f'{_REMEDY}'
+            f'{REMEDY}'
         )
         raise WeightsError(message)
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
-        message = f'{path} holds NaN or infinity in {broken[0]}: the training diverged; {_REMEDY}'
+        message = f'{path} holds NaN or infinity in {broken[0]}: the training diverged; {REMEDY}'
         raise WeightsError(message)
     network.load_state_dict({**state, **{n: t.float() for n, t in tensors.items()}})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import torch
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTopology
@@ -34,8 +33,6 @@ class HandNetNode(StageNode):
     def load(self) -> None:
         """Load weights and hand model."""
         config = handnet_config(self.values)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
         self._stage = stage = HandNetStage(config)
         for hand in rehearsals(config.model_folder, stereo=self.values['stereo']):
             rehearse(partial(stage, [hand.observation], hand.cameras))

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.network import HandNet
-from realhands_ros.handnet.stereo import PoseBlend
-from realhands_ros.handnet.weights import WeightsInfo, save_weights, shape_basis_key
+from realhands_ros.handnet.pose_blend import PoseBlend
+from realhands_ros.handnet.weights import save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.distributed import Processes
 from realhands_ros.training.hand_source import HandSource

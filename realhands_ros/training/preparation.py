@@ -29,8 +29,7 @@ from realhands_ros.geometry.mirror import (
 )
 from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_SHAPE
-from realhands_ros.handnet.config import HandNetConfig
-from realhands_ros.handnet.posing import REFERENCE_KEYPOINT
+from realhands_ros.handnet.config import REFERENCE_KEYPOINT, HandNetConfig
 from realhands_ros.training.hand_source import Detection, HandSample, ViewSample
 from realhands_ros.training.keypoint_noise import KeypointNoise
 

@@ -54,14 +54,19 @@ class RunData:
     seed: int = 0
 
 
-def training_source(data: RunData, hand_model: HandModel) -> HandSource:
-    """Return all hands to train on, datasets in equal parts; ConfigError for none."""
+def training_source(data: RunData, hand_model: HandModel | None = None) -> HandSource:
+    """
+    Return all hands to train on, datasets in equal parts; ConfigError for none.
+
+    FreiHAND alone needs the hand model.
+    """
     sources: list[HandSource] = []
     for folder in data.synthetic:
         whole = _synthetic(folder)
         kept = [i for i in range(len(whole)) if i % _HELD_OUT_EVERY]
         sources.append(Selection(whole, kept))
     if data.freihand is not None:
+        assert hand_model is not None
         sources.append(FreiHandSource(FreiHand(data.freihand, part='train'), hand_model))
     if data.render:
         sources.append(_rendered(data, data.seed, 2**31))

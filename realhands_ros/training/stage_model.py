@@ -9,10 +9,11 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.pose_blend import PoseBlend
 from realhands_ros.handnet.pose_representation import HandRotations
 from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.regressor import Regression
-from realhands_ros.handnet.stereo import POSE_BLENDS, PoseBlend, blend_shapes
+from realhands_ros.handnet.stereo import POSE_BLENDS, blend_shapes
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.losses import (
     LossWeights,

@@ -10,7 +10,8 @@ import torch
 from realhands_ros.cli.main import main
 from realhands_ros.handnet.config import TINY
 from realhands_ros.handnet.network import HandNet
-from realhands_ros.handnet.weights import WeightsInfo, load_weights, save_weights
+from realhands_ros.handnet.weights import load_weights, save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.dataset_writer import write_dataset
 from realhands_ros.training.keypoint_noise import KeypointNoise

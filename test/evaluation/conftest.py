@@ -14,7 +14,8 @@ from realhands_ros.hand.model_file import (
 )
 from realhands_ros.handnet.config import TINY
 from realhands_ros.handnet.network import HandNet
-from realhands_ros.handnet.weights import WeightsInfo, save_weights, shape_basis_key
+from realhands_ros.handnet.weights import save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.dataset_writer import write_dataset
 

@@ -14,7 +14,8 @@ from realhands_ros.evaluation.held_out import BOTH, RIGHT, HeldOutHands
 from realhands_ros.evaluation.mask_scores import mask_scores
 from realhands_ros.evaluation.reconstruction import Reconstruction
 from realhands_ros.evaluation.score_book import ScoreBook
-from realhands_ros.handnet.stage import HandNetStage, default_weights_path
+from realhands_ros.handnet.loading import default_weights_path
+from realhands_ros.handnet.stage import HandNetStage
 from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.refinement.stage import RefinementStage
 from realhands_ros.synthesis.config import SynthesisConfig

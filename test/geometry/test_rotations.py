@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from realhands_ros.geometry.rotations import (
-    axis_angle_to_matrix,
-    axis_angle_to_matrix_torch,
-    matrix_to_axis_angle,
-)
+from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from realhands_ros.geometry.tensor_rotations import axis_angle_to_matrix_torch
 
 
 @pytest.mark.parametrize('angle', [0.0, 1e-9, 1e-4, 0.00999, 0.01001, 0.5, 3.1, 6.0])

@@ -7,9 +7,10 @@ from torch import nn
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.handnet import inference
-from realhands_ros.handnet.inference import Predictor, fold_batch_norm
+from realhands_ros.handnet.inference import TrainedNetwork, fold_batch_norm
 from realhands_ros.handnet.network import HandNet, example_input
 from realhands_ros.handnet.onnx_export import export_onnx
+from realhands_ros.handnet.prediction import INPUT_NAMES, Prediction
 
 
 @pytest.fixture(scope='module')
@@ -55,7 +56,7 @@ def test_folding_batch_norm_changes_nothing(network, tiny_config):
 
 
 def test_each_crop_is_judged_alone(network):
-    predictor = Predictor(network, backend='torch')
+    predictor = TrainedNetwork(network, backend='torch')
     image, keypoints, world, half_angle = arguments(3)
     together = predictor(image, keypoints, world, half_angle)
     for i in range(3):
@@ -67,8 +68,8 @@ def test_each_crop_is_judged_alone(network):
 
 @pytest.mark.skipif(not importlib.util.find_spec('openvino'), reason='OpenVINO is not installed')
 def test_openvino_agrees_with_torch(network):
-    expected = Predictor(network, backend='torch')
-    predictor = Predictor(network, backend='openvino', threads=1)
+    expected = TrainedNetwork(network, backend='torch')
+    predictor = TrainedNetwork(network, backend='openvino', threads=1)
     assert predictor.backend == 'openvino'
     for batch in (2, 1, 3):
         given = arguments(batch)
@@ -91,8 +92,8 @@ def test_onnx_file_agrees_with_torch_for_any_batch(network, tmp_path):
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     graph = inference.InferenceGraph(network).eval()
     names = [given.name for given in session.get_inputs()]
-    assert tuple(names) == inference.INPUT_NAMES
-    assert tuple(out.name for out in session.get_outputs()) == inference.Prediction._fields
+    assert tuple(names) == INPUT_NAMES
+    assert tuple(out.name for out in session.get_outputs()) == Prediction._fields
     for batch in (1, 4):
         given = arguments(batch)
         with torch.no_grad():
@@ -104,16 +105,16 @@ def test_onnx_file_agrees_with_torch_for_any_batch(network, tmp_path):
 
 def test_backends_that_are_not_there_are_named(network, monkeypatch):
     with pytest.raises(ConfigError, match="unknown backend 'tensorrt'"):
-        Predictor(network, backend='tensorrt')
+        TrainedNetwork(network, backend='tensorrt')
     find_spec = importlib.util.find_spec
 
     def without_openvino(name, *rest):
         return None if name == 'openvino' else find_spec(name, *rest)
 
-    monkeypatch.setattr(inference.importlib.util, 'find_spec', without_openvino)
-    assert Predictor(network).backend == 'torch'
+    monkeypatch.setattr(importlib.util, 'find_spec', without_openvino)
+    assert TrainedNetwork(network).backend == 'torch'
     with pytest.raises(ConfigError, match='pip install openvino'):
-        Predictor(network, backend='openvino')
+        TrainedNetwork(network, backend='openvino')
 
 
 def test_machines_without_cpuinfo_use_float32(monkeypatch):

@@ -18,10 +18,11 @@ from realhands_ros.hand.hand_mesh import HandView, MeshFlag, MeshStage
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.pose_sampler import sample_pose
-from realhands_ros.handnet.inference import Prediction
 from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.prediction import Prediction
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig
-from realhands_ros.handnet.weights import WeightsInfo, save_weights, shape_basis_key
+from realhands_ros.handnet.weights import save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.training.hand_source import HandSample, ViewSample
 from realhands_ros.training.keypoint_noise import KeypointNoise
 from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
@@ -95,7 +96,7 @@ class Oracle:
             shape=self.column('shape'),
             scale=self.column('scale'),
             centre=self.column('keypoints_ndc')[:, 9],
-            base=np.zeros((len(self.rows), 48), np.float32),
+            stereo_logits=np.zeros((len(self.rows), 2, 48), np.float32),
             silhouette=self.silhouette,
         )
 

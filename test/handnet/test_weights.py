@@ -11,12 +11,8 @@ from realhands_ros.hand.model_file import (
     mirrored_hand_model_data,
 )
 from realhands_ros.handnet.network import HandNet, example_input
-from realhands_ros.handnet.weights import (
-    WeightsInfo,
-    load_weights,
-    save_weights,
-    shape_basis_key,
-)
+from realhands_ros.handnet.weights import load_weights, save_weights
+from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 
 
 @pytest.fixture

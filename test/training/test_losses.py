@@ -5,10 +5,10 @@ import pytest
 import roma
 import torch
 
-from realhands_ros.handnet.config import LIGHT
+from realhands_ros.handnet.config import LIGHT, REFERENCE_KEYPOINT
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.pose_representation import HandRotations
-from realhands_ros.handnet.posing import REFERENCE_KEYPOINT, PosedHand, pose_hand
+from realhands_ros.handnet.posing import PosedHand, pose_hand
 from realhands_ros.handnet.regressor import Regression, WeakCamera
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.keypoint_noise import KeypointNoise

@@ -14,7 +14,8 @@ from realhands_ros.geometry.mirror import (
     mirror_pixels,
     mirror_points,
 )
-from realhands_ros.handnet.posing import REFERENCE_KEYPOINT, pose_hand
+from realhands_ros.handnet.config import REFERENCE_KEYPOINT
+from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.regressor import WeakCamera
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.hand_source import Detection, HandSample, ViewSample
