@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.crop import apply_affine
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
 from realhands_ros.keypoints.frame import to_rgb
-from realhands_ros.keypoints.mediapipe_models import (
-    LANDMARK_INPUT_SIZE,
-    PALM_INPUT_SIZE,
-    LandmarkModel,
-    Palm,
-    PalmModel,
-)
+from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
+from realhands_ros.keypoints.mediapipe_models import LandmarkModel, PalmModel
+from realhands_ros.keypoints.palm_decoding import PALM_INPUT_SIZE, Palm
 from realhands_ros.keypoints.regions import Region, region_of_keypoints, region_of_palm
 
 FloatArray = NDArray[np.float64]

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from realhands_ros.keypoints.mediapipe_models import LANDMARK_INPUT_SIZE, Palm
+from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
+from realhands_ros.keypoints.palm_decoding import Palm
 
 FloatArray = NDArray[np.float64]
 

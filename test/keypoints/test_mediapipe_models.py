@@ -1,10 +1,13 @@
-"""MediaPipe's landmark model reads the same whatever computes it."""
+"""MediaPipe's models read the same whatever computes them."""
 
+import cv2
 import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.keypoints.mediapipe_models import LANDMARK_INPUT_SIZE, LandmarkModel
+from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
+from realhands_ros.keypoints.mediapipe_models import LandmarkModel, PalmModel
+from realhands_ros.keypoints.palm_decoding import PALM_INPUT_SIZE, decode_palms
 
 
 @pytest.fixture(scope='module')
@@ -40,3 +43,51 @@ def test_openvino_reads_what_mediapipe_reads(pictures, complexity):
 def test_an_unknown_complexity_is_refused():
     with pytest.raises(ConfigError, match='use 0'):
         LandmarkModel(2)
+
+
+@pytest.fixture(scope='module')
+def scenes(hand_film):
+    """The film's left images, whole and beside one another, so that there are two palms."""
+    shrunk = [
+        cv2.resize(np.ascontiguousarray(hand_film.images(frame)[0][..., 2::-1]), (192, 108))
+        for frame in (0, 4, 8, 12)
+    ]
+    pairs = zip(shrunk, shrunk[1:] + shrunk[:1], strict=True)
+    made = [np.concatenate([first, second])[:PALM_INPUT_SIZE] for first, second in pairs]
+    wide = [np.pad(picture, ((42, 42), (0, 0), (0, 0))) for picture in shrunk]
+    return [np.ascontiguousarray(picture) for picture in (*made, *wide)]
+
+
+@pytest.mark.parametrize('complexity', [0, 1])
+def test_openvino_finds_the_palms_that_mediapipe_finds(scenes, complexity):
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    ours = PalmModel(complexity, 0.3, 'openvino')
+    theirs = PalmModel(complexity, 0.3, 'mediapipe')
+    most = 0
+    for picture in scenes:
+        found, expected = ours(picture), theirs(picture)
+        assert len(found) == len(expected)
+        for palm, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(palm.box, other.box, atol=1e-4)
+            np.testing.assert_allclose(palm.keypoints, other.keypoints, atol=1e-4)
+            assert palm.score == pytest.approx(other.score, abs=1e-4)
+        most = max(most, len(found))
+    assert most >= 2
+    theirs.close()
+    ours.close()
+
+
+def test_overlapping_palms_are_merged_by_their_scores():
+    boxes = np.zeros((2016, 18), np.float32)
+    logits = np.full(2016, -20.0, np.float32)
+    # Two anchors of one cell, a twentieth of the picture apart, and one far away.
+    boxes[[0, 1, 2000], 2:4] = 0.4 * PALM_INPUT_SIZE
+    boxes[1, 0] = 0.05 * PALM_INPUT_SIZE
+    logits[[0, 1, 2000]] = np.log(3.0), 0.0, -0.5
+    merged, other = decode_palms(boxes, logits, 0.3)
+    assert merged.score == pytest.approx(0.75)
+    centre = merged.box.mean(axis=0)
+    np.testing.assert_allclose(centre, [0.5 / 24 + 0.05 * 0.5 / 1.25, 0.5 / 24], atol=1e-6)
+    np.testing.assert_allclose(np.ptp(merged.box, axis=0), 0.4, atol=1e-6)
+    assert other.score < 0.5 and other.box.mean() > 0.8
+    assert decode_palms(boxes, np.full(2016, -20.0, np.float32), 0.3) == []
