@@ -27,7 +27,7 @@ from realhands_ros.refinement.hand_state import sharp_state
 from realhands_ros.refinement.optimiser import Deadline
 from realhands_ros.refinement.refinement_model import RefinementModel
 from realhands_ros.refinement.refiner import HandRefiner
-from realhands_ros.refinement.soft_silhouette import Renderer
+from realhands_ros.refinement.silhouette_settings import Renderer
 from realhands_ros.refinement.view_set import ViewSet
 
 Job = Callable[[], object]

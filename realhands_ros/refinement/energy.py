@@ -29,8 +29,8 @@ from realhands_ros.refinement.parameter_terms import (
     QuadraticTerm,
 )
 from realhands_ros.refinement.refinement_model import TIP_KEYPOINTS, TIP_VERTICES, RefinementModel
+from realhands_ros.refinement.silhouette_settings import Renderer
 from realhands_ros.refinement.silhouette_term import SilhouetteTerm
-from realhands_ros.refinement.soft_silhouette import Renderer
 from realhands_ros.refinement.view_set import ViewSet
 
 

@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from realhands_ros.errors import ConfigError
+
+# Implementations, see soft_silhouette.SoftSilhouette.
+Renderer = Literal['auto', 'cpu', 'torch', 'pytorch3d', 'reference']
 
 # Coverage below which a triangle does not count outside of itself, and the exponent it means.
 MIN_COVERAGE = 1e-4

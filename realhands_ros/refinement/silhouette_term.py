@@ -11,13 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from realhands_ros.refinement import soft_silhouette_cpu
 from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage
 from realhands_ros.refinement.mesh_terms import IntArray
-from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
-from realhands_ros.refinement.soft_silhouette import Renderer, SoftSilhouette
+from realhands_ros.refinement.silhouette_settings import Renderer, SilhouetteSettings
 from realhands_ros.refinement.view_set import ViewSet
 
 # A target smaller than this share of the crop is no hand to divide by.
@@ -80,6 +78,11 @@ class SilhouetteTerm:
     def _by_autograd(
         self, vertices: FloatImage, settings: SilhouetteSettings, with_gradient: bool
     ) -> SilhouetteValue:
+        # The compiled renderer does without: a node that uses it starts a second sooner.
+        import torch
+
+        from realhands_ros.refinement.soft_silhouette import SoftSilhouette
+
         leaf = torch.from_numpy(vertices).requires_grad_(with_gradient)
         render = SoftSilhouette(torch.from_numpy(self._faces), settings, renderer=self._renderer)
         residual = render(leaf) - torch.from_numpy(self._views.targets)

@@ -7,7 +7,7 @@ tests hold them to one another.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +15,10 @@ from torch import Tensor
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.refinement import soft_silhouette_cpu
-from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
+from realhands_ros.refinement.silhouette_settings import Renderer, SilhouetteSettings
 from realhands_ros.refinement.soft_silhouette_pytorch3d import soft_silhouette_pytorch3d
 from realhands_ros.refinement.soft_silhouette_reference import soft_silhouette_reference
 from realhands_ros.refinement.soft_silhouette_torch import soft_silhouette_torch
-
-Renderer = Literal['auto', 'cpu', 'torch', 'pytorch3d', 'reference']
 
 
 class SoftSilhouette(torch.nn.Module):

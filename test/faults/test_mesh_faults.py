@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 from std_srvs.srv import Trigger
 
 from realhands.msg import HandMeshArray
+from realhands_ros.hand.hand_mesh import MeshFlag
 from realhands_ros.nodes.mesh_conversion import mesh_to_msg
 from realhands_ros.nodes.refinement_node import RefinementNode
 from realhands_ros.nodes.texture_node import TextureNode
@@ -186,6 +188,9 @@ def test_meshes_whose_crops_never_come_are_counted(texture, shots, header_of, fr
 
 
 def test_the_texture_can_start_over(texture, shots, header_of, frame_result):
+    # The film's first hand is near the edge of the image, now within and now beyond.
+    whole = replace(frame_result.refined[0], flags=MeshFlag.STEREO)
+    frame_result = replace(frame_result, refined=(whole,))
     paint_good(texture, shots, header_of, frame_result)
     side = frame_result.refined[0].handedness
     known = f'shape of the {side} hand'
