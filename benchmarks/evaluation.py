@@ -1,15 +1,17 @@
 """
 Speed of `realhands eval bag` with everything on, and whether cost and memory stay in proportion.
 
-    python benchmarks/evaluation.py [--bag BAG] [--weights FILE] [--frames 60]
+    python benchmarks/evaluation.py [--bag BAG] [--weights FILE] [--frames 60] [--minutes 10]
 
 A short recording is played again and again, under new stamps, to n, 2 n and 4 n frames; each is
-evaluated in a process of its own. Without --bag one is made, which takes a minute.
+evaluated in a process of its own. Without --bag one is made, which takes a minute. With --minutes
+that long a recording at 15 Hz is evaluated as well: ten take 11 GB of disk and 20 minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.synthesis.zed_bag.writer import TOPOLOGY_TOPIC
 
 _NS = 1_000_000_000
+_RATE_HZ = 15.0
 _EVALUATE = """
 import resource, sys
 from realhands_ros.cli.main import main
@@ -40,23 +43,27 @@ def main() -> None:
     parser.add_argument('--bag', type=Path)
     parser.add_argument('--weights', type=Path)
     parser.add_argument('--frames', type=int, default=60)
+    parser.add_argument('--minutes', type=float, default=0.0, help='of a long recording')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         bag = args.bag or _film(folder / 'film')
         rows = []
-        for factor in (1, 2, 4):
-            frames = factor * args.frames
+        lengths = [factor * args.frames for factor in (1, 2, 4)]
+        if args.minutes > 0:
+            lengths.append(round(60 * args.minutes * _RATE_HZ))
+        for frames in lengths:
             longer = folder / f'bag_{frames}'
             _repeat(bag, longer, frames)
             rows.append((frames, *_evaluate(longer, args.weights, folder / 'result.zip')))
+            shutil.rmtree(longer)
     print('stereo frames | frames/s | ms a frame | peak memory MB | CPU s, start included')
     for frames, fps, peak_mb, cpu_s in rows:
         print(f'{frames:13d} | {fps:8.1f} | {1000 / fps:10.1f} | {peak_mb:14.0f} | {cpu_s:21.1f}')
 
 
 def _film(path: Path) -> Path:
-    record_bag(path, FilmSettings(seconds=2.0, rate=15.0), wrappers=('5.1',), processes=2)
+    record_bag(path, FilmSettings(seconds=2.0, rate=_RATE_HZ), wrappers=('5.1',), processes=2)
     return path
 
 

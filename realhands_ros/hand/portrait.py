@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.rasterizer import RasterFragments, rasterize
 from realhands_ros.hand.topology import Handedness
 
@@ -50,17 +51,6 @@ def view_rotation(view: str, handedness: Handedness) -> FloatArray:
         mirror = np.diag([-1.0, 1.0, 1.0])
         rotation = mirror @ rotation @ mirror
     return rotation
-
-
-def vertex_normals(vertices: ArrayLike, faces: IntArray) -> FloatArray:
-    """Return area-weighted unit normals (V, 3) of a mesh with vertices (V, 3)."""
-    vertices = np.asarray(vertices, dtype=np.float64)
-    corners = vertices[faces]
-    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(vertices)
-    np.add.at(normals, faces, face_normals[:, None, :])
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.asarray(normals / np.maximum(lengths, 1e-12))
 
 
 def shade(

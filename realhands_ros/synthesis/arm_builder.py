@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.rotations import matrix_to_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.model_file import (
@@ -29,7 +30,7 @@ from realhands_ros.synthesis.forearm import (
     boundary_loop,
     forearm_mesh,
 )
-from realhands_ros.synthesis.mesh import MeshGeometry, unit, vertex_normals
+from realhands_ros.synthesis.mesh import MeshGeometry, unit
 from realhands_ros.synthesis.placement import HandPlacement
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.skin import SkinLook, paint_skin

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.geometry.normals import vertex_normals
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -34,17 +36,6 @@ def unit(vectors: ArrayLike) -> FloatArray:
     array = np.asarray(vectors, dtype=np.float64)
     length = np.linalg.norm(array, axis=-1, keepdims=True)
     return np.asarray(array / np.maximum(length, 1e-12))
-
-
-def vertex_normals(vertices: FloatArray, faces: IntArray) -> FloatArray:
-    """Return area-weighted unit normals (V, 3)."""
-    corners = vertices[faces]
-    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = [
-        np.bincount(faces.ravel(), np.repeat(face_normals[:, axis], 3), minlength=len(vertices))
-        for axis in range(3)
-    ]
-    return unit(np.stack(sums, axis=-1))
 
 
 def rotation_between(start: ArrayLike, end: ArrayLike) -> FloatArray:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.mesh_topology import MeshTopology, load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.portrait import portrait, sample_texture, vertex_normals
+from realhands_ros.hand.portrait import portrait, sample_texture
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.texture.hand_texture import HandTexture, Image
 from realhands_ros.texture.profile import SIDES

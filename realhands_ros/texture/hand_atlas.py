@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.texel_table import TexelTable
+from realhands_ros.shared_work import run_shared
 from realhands_ros.texture import atlas_kernels
 from realhands_ros.texture.shading import NUM_COEFFICIENTS, fit_shading, gains
 from realhands_ros.texture.view_sampler import Samples
@@ -96,7 +97,8 @@ class HandAtlas:
             )
             return
         self._update_shading(samples, normals)
-        atlas_kernels.average_into(
+        run_shared(
+            atlas_kernels.average_into,
             self._table.face,
             self._table.barycentric,
             self._faces,
@@ -114,7 +116,8 @@ class HandAtlas:
         size = self._table.size
         colours = np.zeros((size, size, 3), np.uint8)
         coverage_map = np.zeros((size, size), np.uint8)
-        seen = atlas_kernels.write_picture(
+        run_shared(
+            atlas_kernels.write_picture,
             self._table.texels,
             self._colours,
             self._confidence,
@@ -122,7 +125,8 @@ class HandAtlas:
             colours.reshape(-1, 3),
             coverage_map.reshape(-1),
         )
-        return AtlasPicture(colours, coverage_map, seen / len(self._table.texels))
+        seen = np.count_nonzero(self._confidence)
+        return AtlasPicture(colours, coverage_map, seen / len(self._confidence))
 
     def load(self, colours: Image, coverage_map: Image) -> None:
         """Take up the colours (T, T, 3) and coverage map (T, T) of a picture of the same size."""

@@ -11,11 +11,11 @@ import numpy as np
 
 from realhands_ros.errors import ConfigError, ImageError, ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.texel_table import TexelTable
 from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
 from realhands_ros.hand.mesh_topology import load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.portrait import vertex_normals
 from realhands_ros.hand.topology import NUM_VERTICES, Handedness
 from realhands_ros.hand.uv_atlas import UvAtlas, load_uv_atlas
 from realhands_ros.texture.filling import AtlasFiller

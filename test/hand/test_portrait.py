@@ -5,6 +5,7 @@ import pytest
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.hand.portrait import (
     BACKGROUND,
@@ -12,7 +13,6 @@ from realhands_ros.hand.portrait import (
     portrait,
     sample_texture,
     shade,
-    vertex_normals,
     view_rotation,
 )
 from realhands_ros.hand.sheets import HandPoser

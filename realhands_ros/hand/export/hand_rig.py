@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.hand.mesh_topology import load_mesh_topology
 from realhands_ros.hand.model_file import load_hand_model_data
-from realhands_ros.hand.portrait import vertex_normals
 from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.hand.topology import (
     FINGER_NAMES,

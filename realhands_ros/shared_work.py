@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 MAX_THREADS = 4
 
 _num_helpers = min(len(os.sched_getaffinity(0)), MAX_THREADS) - 1
-_pool = ThreadPoolExecutor(max(_num_helpers, 1), thread_name_prefix='realhands-refinement')
+_pool = ThreadPoolExecutor(max(_num_helpers, 1), thread_name_prefix='realhands-work')
 
 
 def _next_task(typing_context, counter_address):  # type: ignore[no-untyped-def]
