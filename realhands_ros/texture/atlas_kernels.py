@@ -53,67 +53,33 @@ def average_into(  # type: ignore[no-untyped-def]
         if first >= len(confidence):
             return
         for n in range(first, min(first + _TEXELS_A_TASK, len(confidence))):
-            _average_texel(
-                n,
-                texel_faces,
-                barycentric,
-                faces,
-                view_colours,
-                view_weights,
-                vertex_gains,
-                most_confidence,
-                outlier_step,
-                colours,
-                confidence,
-                own,
-                seen,
-            )
-
-
-@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def _average_texel(  # type: ignore[no-untyped-def]
-    n,
-    texel_faces,
-    barycentric,
-    faces,
-    view_colours,
-    view_weights,
-    vertex_gains,
-    most_confidence,
-    outlier_step,
-    colours,
-    confidence,
-    own,
-    seen,
-):
-    """Average the views into texel ``n``; ``own`` (2, 3) and ``seen`` (3,) are for its use."""
-    weight_left, weight_right = view_weights[0, n], view_weights[1, n]
-    if weight_left + weight_right <= 0.0:
-        return
-    face = texel_faces[n]
-    for view in range(2):
-        if view_weights[view, n] > 0.0:
+            weight_left, weight_right = view_weights[0, n], view_weights[1, n]
+            if weight_left + weight_right <= 0.0:
+                continue
+            face = texel_faces[n]
+            for view in range(2):
+                if view_weights[view, n] > 0.0:
+                    for channel in range(3):
+                        gain = (
+                            barycentric[n, 0] * vertex_gains[view, faces[face, 0], channel]
+                            + barycentric[n, 1] * vertex_gains[view, faces[face, 1], channel]
+                            + barycentric[n, 2] * vertex_gains[view, faces[face, 2], channel]
+                        )
+                        own[view, channel] = view_colours[view, n, channel] / gain
+            weight = _blend_views(own, weight_left, weight_right, outlier_step, seen)
+            known = confidence[n]
+            away = np.float32(0.0)
             for channel in range(3):
-                gain = (
-                    barycentric[n, 0] * vertex_gains[view, faces[face, 0], channel]
-                    + barycentric[n, 1] * vertex_gains[view, faces[face, 1], channel]
-                    + barycentric[n, 2] * vertex_gains[view, faces[face, 2], channel]
-                )
-                own[view, channel] = view_colours[view, n, channel] / gain
-    weight = _blend_views(own, weight_left, weight_right, outlier_step, seen)
-    known = confidence[n]
-    away = np.float32(0.0)
-    for channel in range(3):
-        away = max(away, abs(seen[channel] - colours[n, channel]))
-    if known > 0.0:
-        ratio = away / outlier_step
-        believed = weight / (np.float32(1.0) + ratio * ratio)
-        known = max(known - _DOUBT * (weight - believed), np.float32(0.0))
-        weight = believed
-    share = weight / (known + weight)
-    for channel in range(3):
-        colours[n, channel] += share * (seen[channel] - colours[n, channel])
-    confidence[n] = min(known + weight, most_confidence)
+                away = max(away, abs(seen[channel] - colours[n, channel]))
+            if known > 0.0:
+                ratio = away / outlier_step
+                believed = weight / (np.float32(1.0) + ratio * ratio)
+                known = max(known - _DOUBT * (weight - believed), np.float32(0.0))
+                weight = believed
+            share = weight / (known + weight)
+            for channel in range(3):
+                colours[n, channel] += share * (seen[channel] - colours[n, channel])
+            confidence[n] = min(known + weight, most_confidence)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
