@@ -17,9 +17,12 @@ import numpy as np
 import torch
 
 from realhands_ros.handnet import inference
+from realhands_ros.handnet.compiled_network import CompiledNetwork
 from realhands_ros.handnet.config import CONFIGS, HandNetConfig
 from realhands_ros.handnet.inference import TrainedNetwork
+from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.prediction import Predictor
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -45,13 +48,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_times(network, times)
 
 
-def make_candidates(network: HandNet, args: argparse.Namespace) -> dict[str, TrainedNetwork]:
+def make_candidates(network: HandNet, args: argparse.Namespace) -> dict[str, Predictor]:
     """Return the network ready to run in every way there is here."""
-    candidates = {'torch': TrainedNetwork(network, backend='torch', device=args.device)}
+    candidates: dict[str, Predictor] = {
+        'torch': TrainedNetwork(network, backend='torch', device=args.device)
+    }
     if args.device == 'cpu' and inference.has_fast_bfloat16('cpu'):
         candidates['torch, float32'] = in_float32(network)
     if args.device == 'cpu' and importlib.util.find_spec('openvino'):
         candidates['openvino'] = TrainedNetwork(network, backend='openvino', threads=args.threads)
+        if network.config == CONFIGS['light']:
+            shipped = default_weights_path('openvino')
+            candidates['openvino, 8-bit'] = CompiledNetwork(shipped, threads=args.threads)
     if args.compile:
         candidates['compile'] = TrainedNetwork(network, backend='compile', device=args.device)
     return candidates

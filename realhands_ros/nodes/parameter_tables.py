@@ -124,7 +124,11 @@ HANDNET_PARAMETERS = (
     _niceness(0),
     *_CAMERAS,
     _MODEL_FOLDER,
-    Parameter('weights', '', 'A safetensors file of weights; empty for the shipped ones.'),
+    Parameter(
+        'weights',
+        '',
+        'Weights (.safetensors), or a network compiled for OpenVINO (.xml); empty for the shipped one.',
+    ),
     Parameter(
         'pose_blend',
         'rotation',
