@@ -127,7 +127,7 @@ HANDNET_PARAMETERS = (
     Parameter(
         'weights',
         '',
-        'Weights (.safetensors), or a network compiled for OpenVINO (.xml); empty for the shipped one.',
+        'Weights (.safetensors) or a compiled network (.xml); empty for the shipped one.',
     ),
     Parameter(
         'pose_blend',
