@@ -32,6 +32,7 @@ from realhands_ros.handnet.pose_blend import POSE_BLENDS, PoseBlend, right_weigh
 from realhands_ros.handnet.prediction import Backend, Prediction
 from realhands_ros.handnet.view_input import ViewInput, silhouette_in_crop, view_input
 from realhands_ros.handnet.weights_info import shape_basis_key
+from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
 
 FloatArray = NDArray[np.float64]
 
@@ -51,12 +52,14 @@ class HandNetStageConfig:
     light network that suits the backend). ``model_folder``: the hand
     model (None: the open hand). ``pose_blend``: fusion of two views, the paper's ``linear`` one or
     a mean on SO(3). ``placement``: where the hand is, by the network's ``camera`` (eq. 7) or by
-    the ``keypoints``. ``backend``, ``device`` and ``threads`` as TrainedNetwork has them.
+    the ``keypoints``, which were marked
+    as ``keypoint_marks`` says. ``backend``, ``device`` and ``threads`` as TrainedNetwork has them.
     """
 
     weights: Path | None = None
     model_folder: Path | None = None
     pose_blend: PoseBlend = 'rotation'
+    keypoint_marks: KeypointMarks = 'mediapipe'
     placement: Literal['camera', 'keypoints'] = 'keypoints'
     backend: Backend = 'auto'
     device: str = 'cpu'
@@ -105,6 +108,7 @@ class HandNetStage:
         Raises WeightsError, ModelFileError or ConfigError when they cannot be used.
         """
         self.config = config or HandNetStageConfig()
+        self._marks = marks_matrix(self.config.keypoint_marks)
         folder = self.config.model_folder or default_model_folder()
         sides: tuple[Handedness, ...] = ('left', 'right')
         self._models = {side: FastHandModel(load_hand_model_data(folder, side)) for side in sides}
@@ -210,7 +214,7 @@ class HandNetStage:
         ]
         translation = place_by_cameras(hand.views, cameras) - points[REFERENCE_KEYPOINT]
         if self.config.placement == 'keypoints':
-            translation = place_by_keypoints(hand.views, points, translation)
+            translation = place_by_keypoints(hand.views, self._marks @ points, translation)
         mesh = HandMesh(
             id=hand.observation.id,
             handedness=side,
@@ -226,7 +230,7 @@ class HandNetStage:
             stage=MeshStage.REGRESSED,
             views=_with_network_output(hand, prediction, cameras),
         )
-        return _judged(mesh, hand.views)
+        return _judged(mesh, hand.views, self._marks)
 
     def _fused_pose(self, hand: _Seen, prediction: Prediction) -> FloatArray:
         """Return the pose (48,) in the rig's frame, both views blended."""
@@ -272,14 +276,14 @@ def _best_scores(observation: HandObservation) -> FloatArray:
     return best
 
 
-def _judged(mesh: HandMesh, views: Sequence[ViewInput]) -> HandMesh:
+def _judged(mesh: HandMesh, views: Sequence[ViewInput], marks: FloatArray) -> HandMesh:
     """Return the mesh with its quality flags and reprojection error."""
     flags = MeshFlag.STEREO if len(views) == 2 else MeshFlag.SCALE_PRIOR
     errors = []
     for view in views:
         known = view.weights > 0
         if known.any():
-            projected = view.camera.project(mesh.keypoints_cam[known])
+            projected = view.camera.project((marks @ mesh.keypoints_cam)[known])
             seen = view.keypoints_px[known]
             error = np.linalg.norm(projected - seen, axis=1).mean()
             errors.append(float(error))

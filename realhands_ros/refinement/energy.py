@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realhands_ros.hand.fast_model import FastHandOutput
+from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.input_check import MIN_DEPTH_M
 from realhands_ros.refinement.keypoint_term import KeypointTerm, keypoint_term
@@ -40,7 +41,8 @@ class EnergyConfig:
     Weights of the energy's terms; zero switches a term off.
 
     The first five are the paper's l1..l5. ``keypoints`` weighs the squared distance to detected
-    keypoints in NDC, ``keypoint_scale`` (NDC) being where it stops growing. ``joint_limits`` is
+    keypoints in NDC, ``keypoint_scale`` (NDC) being where it stops growing, ``keypoint_marks`` who
+    marked them. ``joint_limits`` is
     per squared radian beyond a limit, ``shape_prior`` per squared shape coefficient. ``start_...``
     hold parameters near those that came in and ``last_...`` near those of the last frame, where
     there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
@@ -54,6 +56,7 @@ class EnergyConfig:
     laplacian: float = 1.0
     edge_length: float = 0.1
     keypoints: float = 2.0
+    keypoint_marks: KeypointMarks = 'mediapipe'
     keypoint_scale: float = 0.2
     joint_limits: float = 0.2
     shape_prior: float = 1e-3
@@ -74,7 +77,7 @@ class EnergyConfig:
         Say, errors of 1.5 % of the hand. The defaults are for MediaPipe's keypoints and the
         network's meshes: there, this trust costs accuracy.
         """
-        return cls(keypoints=20.0, start_fingers=0.01, start_root=0.005)
+        return cls(keypoints=20.0, keypoint_marks='exact', start_fingers=0.01, start_root=0.005)
 
     @classmethod
     def paper(cls) -> EnergyConfig:
@@ -96,6 +99,7 @@ class PosedHand:
 
     ``vertices`` (778, 3) with offsets, ``keypoints`` (21, 3), metres; their projections
     ``vertices_px`` (B, 778, 2) and ``keypoints_px`` (B, 21, 2), with depths (B, ...) in metres.
+    The projected keypoints are those that a detector would mark (keypoints/keypoint_marks.py).
     """
 
     parameters: HandParameters
@@ -140,6 +144,7 @@ class Energy:
         self.model = model
         self.views = views
         self.config = config
+        self.marks = marks_matrix(config.keypoint_marks)
         self.parameter_terms = _parameter_terms(model, config, start, last)
         self.silhouettes = SilhouetteTerm(
             model.faces,
@@ -158,7 +163,7 @@ class Energy:
             vertices,
             keypoints,
             *self.views.project(vertices),
-            *self.views.project(keypoints),
+            *self.views.project(self.marks @ keypoints),
         )
 
     def value(self, posed: PosedHand, sigma: float) -> float:
@@ -225,7 +230,7 @@ class Energy:
         gradient = self.views.pull_back(
             weight * term.gradient_px, posed.keypoints_px, posed.keypoints_depth
         )
-        return weight * term.value, gradient
+        return weight * term.value, self.marks.T @ gradient
 
     def _mesh(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
         """Return l2 L_v + ... + l5 L_e; derivatives by vertices and, beside that, by offsets."""

@@ -86,7 +86,8 @@ def _keypoint_equations(
     """Return the keypoints' Hessian (61, 61) and gradient (61,); ``jacobian`` (61, 21, 3)."""
     views, term = energy.views, energy.keypoint_term(posed, scale)
     to_px = views.jacobian(posed.keypoints_px, posed.keypoints_depth)
-    rows = np.einsum('bkpc,nkc->bkpn', to_px, jacobian).reshape(-1, NUM_PARAMETERS)
+    of_marks = np.einsum('kj,njc->nkc', energy.marks, jacobian, optimize=True)
+    rows = np.einsum('bkpc,nkc->bkpn', to_px, of_marks).reshape(-1, NUM_PARAMETERS)
     error = (posed.keypoints_px - views.keypoints_px).ravel()
     weight = (energy.config.keypoints * term.curvature).repeat(2)
     hessian, gradient = normal_equations(rows, error, weight)

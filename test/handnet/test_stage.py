@@ -43,7 +43,11 @@ def weights(tmp_path_factory, tiny_config):
 
 
 def stage_with(weights, **options) -> HandNetStage:
-    return HandNetStage(HandNetStageConfig(weights=weights, backend='torch', **options))
+    return HandNetStage(
+        HandNetStageConfig(
+            weights=weights, backend='torch', **({'keypoint_marks': 'exact'} | options)
+        )
+    )
 
 
 def posed(handedness: str, wrist: tuple[float, float, float], seed: int = 0):

@@ -14,6 +14,8 @@ from realhands_ros.geometry.mirror import (
     mirror_points,
 )
 from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
+from realhands_ros.refinement.energy import EnergyConfig
+from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage
 
 SIZE = 112
@@ -21,7 +23,8 @@ SIZE = 112
 
 @pytest.fixture(scope='module')
 def stage(hand_data) -> RefinementStage:
-    return RefinementStage(hand_data)
+    exact = RefinementConfig(energy=EnergyConfig(keypoint_marks='exact'))
+    return RefinementStage(hand_data, exact)
 
 
 @pytest.fixture
