@@ -57,12 +57,12 @@ class EnergyConfig:
     edge_length: float = 0.1
     keypoints: float = 2.0
     keypoint_marks: KeypointMarks = 'mediapipe'
-    keypoint_scale: float = 0.2
+    keypoint_scale: float = 0.1
     joint_limits: float = 0.2
     shape_prior: float = 1e-3
     start_fingers: float = 0.1
     start_root: float = 0.05
-    start_translation: float = 0.05
+    start_translation: float = 0.01
     last_fingers: float = 0.0
     last_root: float = 0.0
     last_translation: float = 0.0
