@@ -77,7 +77,14 @@ class EnergyConfig:
         Say, errors of 1.5 % of the hand. The defaults are for MediaPipe's keypoints and the
         network's meshes: there, this trust costs accuracy.
         """
-        return cls(keypoints=20.0, keypoint_marks='exact', start_fingers=0.01, start_root=0.005)
+        return cls(
+            keypoints=20.0,
+            keypoint_marks='exact',
+            keypoint_scale=0.2,
+            start_fingers=0.01,
+            start_root=0.005,
+            start_translation=0.05,
+        )
 
     @classmethod
     def paper(cls) -> EnergyConfig:
