@@ -90,7 +90,7 @@ def print_figure_9(views: str, sampler: RefinementSampler, samples: Samples) -> 
 def print_descents(sampler: RefinementSampler, samples: Samples) -> None:
     """Print how far gradient descent gets with other settings, true masks."""
     print('gradient descent, stereo, true masks')
-    paper, ours = EnergyConfig.paper(), EnergyConfig()
+    paper, ours = EnergyConfig.paper(), EnergyConfig(keypoint_marks='exact')
     for name, config in {
         'paper, 15 iterations': descent(paper, 15),
         f'paper, {LONG_DESCENT} iterations': descent(paper, LONG_DESCENT),

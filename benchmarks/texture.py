@@ -45,6 +45,8 @@ from realhands_ros.hand.sheets import HandPoser
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.pipeline import HandPipeline
+from realhands_ros.refinement.energy import EnergyConfig
+from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.fast.renderer import FastRenderer
@@ -169,7 +171,9 @@ def true_mesh(hand: HandTruth, views: tuple[HandView, ...]) -> HandMesh:
 def refined(frames: Sequence[FilmedFrame], film: Film) -> Iterator[tuple[HandMesh, ...]]:
     """Disturb every frame's meshes and keypoints as a network would, and refine them."""
     data = load_hand_model_data(default_model_folder(), 'right')
-    model, stage, rng = FastHandModel(data), RefinementStage(data), np.random.default_rng(0)
+    exact = RefinementConfig(energy=EnergyConfig(keypoint_marks='exact'))
+    model, stage = FastHandModel(data), RefinementStage(data, exact)
+    rng = np.random.default_rng(0)
     for frame in frames:
         meshes = []
         for mesh in frame.meshes:
