@@ -18,6 +18,7 @@ from realhands_ros.keypoints.detection import HandDetection, ViewDetector, ViewI
 from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.hand_track import HandTrack
 from realhands_ros.keypoints.hand_tracker import HandTracker
+from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.keypoints.mediapipe_tasks import TasksDetector
 from realhands_ros.keypoints.observer import CropConfig, HandObserver
@@ -43,6 +44,7 @@ _SWAPPED_FRAMES = 5
 # An image whose pixels differ by less than this (of 255) shows nothing.
 _BLANK_CONTRAST = 2.0
 _BLANK_STEP = 16
+_MARKS = marks_matrix('mediapipe')
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,8 @@ class KeypointStage:
         for mesh in meshes:
             doubtful = mesh.flags & MeshFlag.LOW_CONFIDENCE
             if not doubtful and np.isfinite(mesh.keypoints_cam).all():
-                points = np.asarray(mesh.keypoints_cam, dtype=np.float64)
+                # Tracks are of what the detector marks, not of the model's joints.
+                points = _MARKS @ np.asarray(mesh.keypoints_cam, dtype=np.float64)
                 self._corrections[mesh.id] = (points, stamp_ns)
 
     def reset(self) -> None:
