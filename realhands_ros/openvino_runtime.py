@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Any, cast
 
 from realhands_ros.signal_stack import widen_signal_stack
 
 _TELEMETRY = 'openvino_telemetry'
+
+
+def has_openvino() -> bool:
+    """Return whether OpenVINO is installed."""
+    return importlib.util.find_spec('openvino') is not None
 
 
 def load_openvino() -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realhands_ros.handnet.loading import SHIPPED_WEIGHTS
+from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.onnx_export import export_onnx
 from realhands_ros.handnet.weights import load_weights
-from realhands_ros.resources import resource_path
 
 SUMMARY = 'write the network to an ONNX file'
 
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export; return 0. Raises WeightsError or ConfigError."""
-    network, info = load_weights(args.weights or resource_path('models') / SHIPPED_WEIGHTS)
+    network, info = load_weights(args.weights or default_weights_path('torch'))
     export_onnx(network, args.out)
     size = info.config.input_size
     print(f'{args.out}: {info.config.name}, crops of {size} x {size} pixels, any batch size')

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realhands_ros.handnet.loading import SHIPPED_WEIGHTS
+from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.openvino_export import export_openvino
 from realhands_ros.handnet.weights import load_weights
-from realhands_ros.resources import resource_path
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.keypoint_noise import KeypointNoise
 from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export; return 0. Raises WeightsError, ConfigError or DatasetError."""
-    network, info = load_weights(args.weights or resource_path('models') / SHIPPED_WEIGHTS)
+    network, info = load_weights(args.weights or default_weights_path('torch'))
     batches: list[TrainingBatch] = []
     if args.calibrate:
         noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()

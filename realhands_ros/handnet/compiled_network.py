@@ -8,29 +8,21 @@ which also says what the network is, and NAME.bin, its numbers.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError, WeightsError
-from realhands_ros.handnet.config import HandNetConfig
-from realhands_ros.handnet.prediction import FloatArray, Prediction
+from realhands_ros.handnet.prediction import Prediction, Predictor
 from realhands_ros.handnet.weights_info import REMEDY, WeightsInfo
-from realhands_ros.openvino_runtime import infer_request, load_openvino
+from realhands_ros.openvino_runtime import has_openvino, infer_request, load_openvino
 
 COMPILED_SUFFIX = '.xml'
 
 _FORMAT = 'realhands handnet openvino 1'
 _SECTION = 'realhands'
-
-
-def has_openvino() -> bool:
-    """Return whether OpenVINO is installed."""
-    return importlib.util.find_spec('openvino') is not None
 
 
 def write_compiled(model: Any, info: WeightsInfo, path: Path) -> None:
@@ -56,8 +48,8 @@ def write_compiled(model: Any, info: WeightsInfo, path: Path) -> None:
         raise ConfigError(message) from error
 
 
-class CompiledNetwork:
-    """A predictor (see prediction.Predictor) of the files that ``write_compiled`` wrote."""
+class CompiledNetwork(Predictor):
+    """A predictor of the files that ``write_compiled`` wrote."""
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """
@@ -73,22 +65,7 @@ class CompiledNetwork:
             )
             raise ConfigError(message)
         model, self.info = _read(path)
-        self._run = openvino_runner(model, threads)
-
-    @property
-    def config(self) -> HandNetConfig:
-        """Return the network's configuration."""
-        return self.info.config
-
-    def __call__(
-        self,
-        image: NDArray[np.uint8],
-        keypoints_px: FloatArray,
-        world: FloatArray,
-        half_angle: FloatArray,
-    ) -> Prediction:
-        """Look at B crops."""
-        return self._run(image, keypoints_px, world, half_angle)
+        super().__init__(self.info.config, openvino_runner(model, threads))
 
 
 def openvino_runner(model: Any, threads: int | None) -> Callable[..., Prediction]:

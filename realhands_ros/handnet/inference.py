@@ -19,11 +19,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.handnet.compiled_network import has_openvino, openvino_runner
+from realhands_ros.handnet.compiled_network import openvino_runner
 from realhands_ros.handnet.inputs import network_input
 from realhands_ros.handnet.network import HandNet, HandNetInput
-from realhands_ros.handnet.prediction import Backend, FloatArray, Prediction
-from realhands_ros.openvino_runtime import load_openvino
+from realhands_ros.handnet.prediction import Backend, FloatArray, Prediction, Predictor
+from realhands_ros.openvino_runtime import has_openvino, load_openvino
 
 
 class InferenceGraph(nn.Module):
@@ -70,8 +70,8 @@ class InferenceGraph(nn.Module):
         )
 
 
-class TrainedNetwork:
-    """A predictor (see prediction.Predictor) of a network's weights."""
+class TrainedNetwork(Predictor):
+    """A predictor of a network's weights."""
 
     def __init__(
         self,
@@ -87,27 +87,17 @@ class TrainedNetwork:
         ``threads`` limits the backend's threads (None: all cores); torch's are those of the whole
         process. Raises ConfigError for a backend that is not there.
         """
-        self.config = network.config
         self.backend = _choose(backend, device)
         if self.backend == 'openvino':
             model = openvino_model(InferenceGraph(network).eval())
-            self._run = openvino_runner(model, threads)
+            run = openvino_runner(model, threads)
         else:
             dtype = torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
             graph = InferenceGraph(network, dtype).eval()
             if threads is not None:
                 torch.set_num_threads(threads)
-            self._run = _torch_runner(graph, device, compiled=self.backend == 'compile')
-
-    def __call__(
-        self,
-        image: NDArray[np.uint8],
-        keypoints_px: FloatArray,
-        world: FloatArray,
-        half_angle: FloatArray,
-    ) -> Prediction:
-        """Look at B crops; arguments as InferenceGraph.forward has them, floats as float32."""
-        return self._run(image, keypoints_px, world, half_angle)
+            run = _torch_runner(graph, device, compiled=self.backend == 'compile')
+        super().__init__(network.config, run)
 
 
 def fold_batch_norm(network: HandNet) -> HandNet:

@@ -8,11 +8,11 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.handnet.compiled_network import (
     COMPILED_SUFFIX,
     CompiledNetwork,
-    has_openvino,
     read_compiled_info,
 )
 from realhands_ros.handnet.prediction import Backend, Predictor
 from realhands_ros.handnet.weights_info import WeightsInfo
+from realhands_ros.openvino_runtime import has_openvino
 from realhands_ros.resources import resource_path
 
 SHIPPED_WEIGHTS = 'handnet_light.safetensors'

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.handnet.compiled_network import has_openvino, write_compiled
+from realhands_ros.handnet.compiled_network import write_compiled
 from realhands_ros.handnet.inference import InferenceGraph, openvino_model
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.weights_info import WeightsInfo
+from realhands_ros.openvino_runtime import has_openvino
 from realhands_ros.training.batch import TrainingBatch
 
 # Rotations and metres need more digits than 8 bits have.

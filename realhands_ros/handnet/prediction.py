@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,13 @@ class Prediction(NamedTuple):
     silhouette: FloatArray
 
 
-class Predictor(Protocol):
-    """A network ready to run."""
+class Predictor:
+    """A network ready to run; how it computes is the business of who makes it."""
 
-    @property
-    def config(self) -> HandNetConfig:
-        """Return the network's configuration."""
-        ...
+    def __init__(self, config: HandNetConfig, run: Callable[..., Prediction]) -> None:
+        """Take the network's configuration, and a function of what ``__call__`` is given."""
+        self.config = config
+        self._run = run
 
     def __call__(
         self,
@@ -56,4 +57,4 @@ class Predictor(Protocol):
         ``image`` (B, S, S, 3): RGB. ``keypoints_px`` (B, 21, 2): pixels of the crop, NaN where
         unknown. ``world`` (B, 21, 3) and ``half_angle`` (B,): see inputs.network_input.
         """
-        ...
+        return self._run(image, keypoints_px, world, half_angle)

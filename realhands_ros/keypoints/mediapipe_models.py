@@ -26,7 +26,7 @@ from realhands_ros.keypoints.mediapipe_graphs import (
     palm_graph,
 )
 from realhands_ros.keypoints.palm_decoding import Palm, decode_palms
-from realhands_ros.openvino_runtime import infer_request, load_openvino
+from realhands_ros.openvino_runtime import has_openvino, infer_request, load_openvino
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -121,7 +121,7 @@ def _variant(complexity: int) -> str:
 
 def _chosen(backend: ModelBackend) -> ModelBackend:
     if backend == 'auto':
-        return 'openvino' if util.find_spec('openvino') else 'mediapipe'
+        return 'openvino' if has_openvino() else 'mediapipe'
     return backend
 
 

@@ -44,7 +44,6 @@ _SWAPPED_FRAMES = 5
 # An image whose pixels differ by less than this (of 255) shows nothing.
 _BLANK_CONTRAST = 2.0
 _BLANK_STEP = 16
-_MARKS = marks_matrix('mediapipe')
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,7 @@ class KeypointStage:
         )
         crops = CropConfig(self.config.crop_size, self.config.crop_margin)
         self._observer = HandObserver(crops, self.config.smoothing)
+        self._marks = marks_matrix('mediapipe')
         self._corrections: dict[str, tuple[FloatArray, int]] = {}
         self._report = KeypointReport()
         self._frames = self._swapped_frames = 0
@@ -204,7 +204,7 @@ class KeypointStage:
             doubtful = mesh.flags & MeshFlag.LOW_CONFIDENCE
             if not doubtful and np.isfinite(mesh.keypoints_cam).all():
                 # Tracks are of what the detector marks, not of the model's joints.
-                points = _MARKS @ np.asarray(mesh.keypoints_cam, dtype=np.float64)
+                points = self._marks @ np.asarray(mesh.keypoints_cam, dtype=np.float64)
                 self._corrections[mesh.id] = (points, stamp_ns)
 
     def reset(self) -> None:
