@@ -68,6 +68,7 @@ RECIPES: dict[str, tuple[TrainingStage, ...]] = {
     'single': (JOINT, STAGES[-1]),
     # For a network that has been through the others: more of the same.
     'more': tuple(stage for stage in STAGES if stage.name in ('finalize', 'stereo')),
+    'stereo': STAGES[-1:],
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import numpy as np
@@ -58,15 +60,26 @@ def batches(stream: BatchStream, first_step: int, *, workers: int) -> Iterator[T
     """Yield the batches from ``first_step`` to the end, made ahead by ``workers`` processes."""
     options: dict[str, Any] = {}
     if workers > 0:
-        # Forked children of a process that has used OpenMP or numba may hang.
         options = {
-            'multiprocessing_context': 'spawn',
+            'multiprocessing_context': _worker_context(),
             'worker_init_fn': _start_worker,
             'prefetch_factor': 4,
         }
     steps = range(first_step, len(stream))
     loader = DataLoader(stream, sampler=steps, batch_size=None, num_workers=workers, **options)
     yield from loader
+
+
+def _worker_context() -> BaseContext:
+    """
+    Return a way to start workers that costs the imports once, not for each in turn.
+
+    Forked children of a process that has used OpenMP or numba may hang, so that they are forked
+    from a process that has only imported.
+    """
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _start_worker(_worker: int) -> None:

@@ -59,6 +59,22 @@ def test_gradients_agree_with_the_reference(layer, sigma):
         assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no CUDA device')
+@pytest.mark.parametrize('sigma', SIGMAS)
+def test_a_gpu_agrees_with_the_cpu(layer, sigma):
+    settings = SilhouetteSettings(112, 112, sigma)
+    weight = torch.randn(2, 112, 112, generator=torch.Generator().manual_seed(1))
+    images, gradients = [], []
+    for device in ('cpu', 'cuda'):
+        vertices = _projected_hands(layer, 112).to(device).requires_grad_()
+        image = SoftSilhouette(layer.faces.to(device), settings)(vertices)
+        (image * weight.to(device)).sum().backward()
+        images.append(image.detach().cpu())
+        gradients.append(vertices.grad.cpu())
+    assert (images[0] - images[1]).abs().max() < 1e-5
+    assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[0].norm()
+
+
 def test_gradient_agrees_with_finite_differences():
     """Few large triangles, so that a small step leaves every pixel's nearest edge as it is."""
     settings = SilhouetteSettings(32, 32, 1e-3)
