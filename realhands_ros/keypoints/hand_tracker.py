@@ -24,6 +24,8 @@ _ANYWHERE_AFTER_S = 0.5
 # It must not be surely of the other side where it is expected, nor rather of it elsewhere, unless
 # it cannot be of it.
 _SURELY, _RATHER = 0.85, 0.5
+# Where it was this short a time ago there is no other hand, whatever it looks like.
+_STILL_THERE_S = 0.5
 # The distance from a place that nobody knows: farther than any, and still possible.
 _UNKNOWN = 1e3
 # What the wrong side costs, in hand sizes.
@@ -56,13 +58,16 @@ class HandTracker:
         keep_ns = 1e9 * self._keep_lost_s
         self.tracks = [t for t in self.tracks if stamp_ns - t.last_seen_ns <= keep_ns]
         seen = [track for track in self.tracks if track.sighting is not None]
-        lost = [track for track in self.tracks if track.sighting is None]
+        doubles = {track: look.half_seen_near(track, sightings) for track in seen}
         rest = self._assign(seen, sightings, look.cost_to_go_on, look)
         known = [track for track in seen if track.sighting is not None]
+        for track in known:
+            doubles[track] += look.half_seen_near(track, rest)
         # A look of one view at a hand that is seen already, which does not fit the other view's.
-        rest = [s for s in rest if not (s.pairing is None and look.is_near(s, known))]
+        rest = [s for s in rest if not any(s in doubles[track] for track in known)]
         taken_sides = {track.handedness for track in known} if self._one_person else set()
         come_back = partial(look.cost_to_come_back, taken_sides)
+        lost = [track for track in self.tracks if track.sighting is None]
         rest = self._assign(lost, rest, come_back, look)
         self._begin(rest, look)
         if self._one_person:
@@ -131,7 +136,8 @@ class _Look:
         lost_s = 1e-9 * (self.stamp_ns - track.last_seen_ns)
         wrong_side = _wrong_side(track, sighting)
         distance = self.distance(track, sighting, by_guess=False)
-        is_expected = distance < _GATE and wrong_side < _SURELY
+        is_there = min(distance, self.distance(track, sighting)) < _GATE
+        is_expected = is_there and (wrong_side < _SURELY or lost_s < _STILL_THERE_S)
         is_in_reach = (
             distance == _UNKNOWN
             or distance < _GATE + _FASTEST * lost_s
@@ -141,6 +147,10 @@ class _Look:
         if is_expected or (is_in_reach and wrong_side < (_SURELY if is_other_taken else _RATHER)):
             return distance + _WRONG_SIDE * wrong_side
         return IMPOSSIBLE
+
+    def half_seen_near(self, track: HandTrack, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Return the sightings by a single view of several where the track is expected."""
+        return [s for s in sightings if s.pairing is None and self.is_near(s, [track])]
 
     def is_near(self, sighting: Sighting, tracks: Sequence[HandTrack]) -> bool:
         """Return whether a sighting is where one of the tracks is expected."""

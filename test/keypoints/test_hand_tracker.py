@@ -88,6 +88,30 @@ def test_the_other_hand_does_not_take_over_a_lost_ones_id(film):
     assert film.show(((0.12, 0.05, 0.45), 'left'))['left'] != before['right']
 
 
+@pytest.mark.parametrize('views', [(0, 1), (0,), (1,)])
+def test_a_hand_that_looks_like_the_other_one_a_moment_later_is_the_same(
+    film, rig, hand_at, detection, views
+):
+    for _ in range(5):
+        before = film.show(RIGHT, views=(0,))
+    for _ in range(8):
+        film.show()
+    hand = hand_at(*RIGHT)
+    seen = [
+        [detection(hand, camera, 'left', sure=0.99)] if view in views else []
+        for view, camera in enumerate(rig.views)
+    ]
+    film.tracker.update(match_views(seen, rig.views).hands, rig.views, film.stamp_ns)
+    (track,) = film.tracker.tracks
+    assert {track.handedness: track.id} == before
+
+
+def test_a_hand_that_jumps_from_one_frame_to_the_next_is_the_same(film):
+    before = film.show(RIGHT)
+    assert film.show(((-0.02, 0.05, 0.45), 'right')) == before
+    assert len(film.tracker.tracks) == 1
+
+
 def test_ids_are_never_used_again(film):
     seen = set()
     for _ in range(5):
@@ -130,6 +154,21 @@ def test_a_second_look_that_disagrees_is_no_new_hand(film, rig, hand_at, detecti
     sightings = match_views(([left], [right]), rig.views).hands
     assert len(sightings) == 2
     assert film.tracker.update(sightings, rig.views, film.stamp_ns) == 1
+    assert [track.id for track in film.tracker.tracks] == [before['right']]
+
+
+def test_looks_on_either_side_of_a_hand_are_no_new_hand(film, rig, hand_at, detection):
+    """Each view is near where the hand is expected, and too far from the other to be it."""
+    for _ in range(3):
+        before = film.show(RIGHT)
+    hand = hand_at(*RIGHT)
+    above = detection(hand, rig.left, 'left', sure=0.99)
+    above.keypoints_px[:, 1] -= 0.3 * above.size_px
+    below = detection(hand, rig.right, 'right')
+    below.keypoints_px[:, 1] += 0.5 * below.size_px
+    sightings = match_views(([above], [below]), rig.views).hands
+    assert len(sightings) == 2
+    film.tracker.update(sightings, rig.views, film.stamp_ns)
     assert [track.id for track in film.tracker.tracks] == [before['right']]
 
 
