@@ -77,6 +77,7 @@ HAND_METRICS: dict[str, Metric] = {
     'f5_raw': _share('F@5 raw', 'F-score at 5 mm without alignment'),
     'f15_raw': _share('F@15 raw', 'F-score at 15 mm without alignment'),
     'wrist': Metric('wrist', 'mm', 'distance of the wrist from where it is'),
+    'centre': Metric('centre', 'mm', 'distance of the mean of the vertices from where it is'),
     'wrist_rotation': Metric('wrist rot.', 'deg', 'angle between the wrists'),
 }
 
@@ -132,7 +133,9 @@ def _position_scores(found: Reconstruction, truth: TrueHand) -> Scores:
         'mpjpe_abs': _MM * mean_position_error(found.keypoints, truth.keypoints),
     }
     if found.vertices is not None and truth.vertices is not None:
+        centre = found.vertices.mean(axis=0) - truth.vertices.mean(axis=0)
         scores |= {
+            'centre': _MM * float(np.linalg.norm(centre)),
             'mpvpe_abs': _MM * mean_position_error(found.vertices, truth.vertices),
             'f5_raw': f_score(found.vertices, truth.vertices, 0.005),
             'f15_raw': f_score(found.vertices, truth.vertices, 0.015),

@@ -38,6 +38,7 @@ def test_the_true_hand_is_perfect(truth):
 def test_a_shifted_hand_is_wrong_in_place_only(truth):
     scores = hand_scores(found(truth, lambda points: points + [0.0, 0.003, 0.004]), truth)
     assert scores['wrist'] == pytest.approx(5.0)
+    assert scores['centre'] == pytest.approx(5.0)
     assert scores['mpvpe_abs'] == pytest.approx(5.0)
     assert scores['mpvpe'] == pytest.approx(0.0, abs=1e-9)
     assert scores['pa_mpvpe_proper'] == pytest.approx(0.0, abs=1e-4)
@@ -98,6 +99,7 @@ def plain_scores(found: Reconstruction, truth: TrueHand) -> dict[str, float]:
         scores[f'f{limit}'] = f_measure(best, truth.vertices, limit / 1000)
         scores[f'f{limit}_raw'] = f_measure(found.vertices, truth.vertices, limit / 1000)
     scores['wrist'] = 1000 * math.dist(found.keypoints[0], truth.keypoints[0])
+    scores['centre'] = 1000 * math.dist(found.vertices.mean(0), truth.vertices.mean(0))
     first, second = (Rotation.from_rotvec(h.root_aa).as_matrix() for h in (found, truth))
     scores['wrist_rotation'] = math.degrees(math.acos((np.trace(first.T @ second) - 1) / 2))
     return scores

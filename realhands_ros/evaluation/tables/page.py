@@ -170,7 +170,7 @@ Both views, in the network's own crops, against the visible part of the hand; al
 
 
 def _projection(found: Measurements) -> str:
-    metrics = ('iou', 'pa_mpvpe', 'f5', 'wrist')
+    metrics = ('iou', 'pa_mpvpe', 'f5', 'wrist', 'centre')
     tables = []
     for views in ('mono', 'stereo'):
         rows = [(variant.title, f'{views}/refined/{variant.name}') for variant in found.variants]
