@@ -167,9 +167,18 @@ class HandTrack:
         elapsed = 0.0 if last is None else 1e-9 * (placed.stamp_ns - last.stamp_ns)
         if last is None or not 0.0 < elapsed <= _LONGEST_EXTRAPOLATION_S:
             self._velocity = np.zeros(3)
-        elif last.is_measured == placed.is_measured and _are_near(last.size, placed.size):
-            moved = (placed.by_detector - last.by_detector).mean(axis=0)
+        elif _are_comparable(last, placed):
+            moved = _way(last, placed)
             self._velocity += (moved / elapsed - self._velocity) / _VELOCITY_FRAMES
+
+
+def _way(last: Placed, now: Placed) -> FloatArray:
+    """Return how far a hand has come (3,), without its guessed distance where one view saw it."""
+    way: FloatArray = (now.by_detector - last.by_detector).mean(axis=0)
+    if not now.is_measured:
+        ray = now.by_detector.mean(axis=0)
+        way = way - (way @ ray) / (ray @ ray) * ray
+    return way
 
 
 def _right_log_odds(sighting: Sighting, cameras: Sequence[PinholeCamera]) -> float:
@@ -183,6 +192,11 @@ def _right_log_odds(sighting: Sighting, cameras: Sequence[PinholeCamera]) -> flo
     return looks + right_log_odds(points, depth_noise(cameras, points))
 
 
-def _are_near(one: float, other: float) -> bool:
-    """Return whether a change of size is none that looks like a jump in distance."""
-    return abs(one / other - 1.0) < _SAME_SIZE
+def _are_comparable(one: Placed, other: Placed) -> bool:
+    """
+    Return whether the way between two places is the hand's.
+
+    Each view guesses the distance for itself, and a change of size looks like a jump in distance.
+    """
+    is_same_look = (one.is_measured, one.seen_by) == (other.is_measured, other.seen_by)
+    return is_same_look and abs(one.size / other.size - 1.0) < _SAME_SIZE

@@ -138,6 +138,24 @@ def test_one_view_is_enough_to_go_on(film):
         assert film.show(((0.12 - 0.01 * n, 0.05, 0.45), 'right'), views=(n % 2,)) == before
 
 
+def test_views_that_guess_distances_in_turn_set_nothing_in_motion(film, rig, hand_at, detection):
+    """The left one takes the hand for smaller, and so farther away, than the right one."""
+    hand = hand_at(*RIGHT)
+    for n in range(8):
+        view = n % 2
+        seen = detection((1.0, 1.3)[view] * hand, rig.views[view])
+        centre = seen.keypoints_px.mean(axis=0)
+        true = rig.views[view].project(hand).mean(axis=0)
+        seen.keypoints_px[:] = true + (seen.keypoints_px - centre) * (0.8, 1.3)[view]
+        looks = [[seen], []] if view == 0 else [[], [seen]]
+        film.tracker.update(match_views(looks, rig.views).hands, rig.views, film.stamp_ns)
+        film.stamp_ns += FRAME_NS
+    (track,) = film.tracker.tracks
+    later = track.predicted_points(film.stamp_ns + 3 * FRAME_NS)
+    now = track.predicted_points(film.stamp_ns - FRAME_NS)
+    assert np.linalg.norm((later - now).mean(axis=0)) < 0.005
+
+
 def test_no_more_hands_than_asked_for(rig, hand_at, detection):
     film = Film(rig, hand_at, detection, max_hands=1)
     film.show(RIGHT, LEFT)

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.keypoints import mediapipe_models
 from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
 from realhands_ros.keypoints.mediapipe_models import LandmarkModel, PalmModel
-from realhands_ros.keypoints.palm_decoding import PALM_INPUT_SIZE, decode_palms
+from realhands_ros.keypoints.palm_decoding import PALM_INPUT_SIZE, Palm, decode_palms
+from realhands_ros.keypoints.regions import region_of_palm
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +27,19 @@ def pictures(hand_film):
     return [*found, noise]
 
 
+@pytest.fixture
+def in_full_precision(monkeypatch):
+    """Let OpenVINO compute in float32 whatever the processor is faster at."""
+    faster = mediapipe_models.infer_request
+    monkeypatch.setattr(
+        mediapipe_models,
+        'infer_request',
+        lambda model, *, threads: faster(model, threads=threads, precision='f32'),
+    )
+
+
 @pytest.mark.parametrize('complexity', [0, 1])
+@pytest.mark.usefixtures('in_full_precision')
 def test_openvino_reads_what_mediapipe_reads(pictures, complexity):
     pytest.importorskip('openvino', reason='openvino is not installed')
     ours = LandmarkModel(complexity, 'openvino')
@@ -36,6 +50,27 @@ def test_openvino_reads_what_mediapipe_reads(pictures, complexity):
         np.testing.assert_allclose(found.world, expected.world, atol=1e-5)
         assert found.presence == pytest.approx(expected.presence, abs=1e-4)
         assert found.right == pytest.approx(expected.right, abs=1e-4)
+    theirs.close()
+    ours.close()
+
+
+def test_half_precision_moves_the_points_of_a_hand_little(hand_film):
+    """By less than a hundredth of the crop, on average."""
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    ours, theirs = LandmarkModel(1, 'openvino'), LandmarkModel(1, 'mediapipe')
+    palms = PalmModel(1, 0.3, 'openvino')
+    for frame in (2, 6, 10):
+        picture = np.ascontiguousarray(hand_film.images(frame)[0][..., 2::-1])
+        size = np.array(picture.shape[1::-1])
+        (palm, *_) = palms(cv2.resize(picture, (PALM_INPUT_SIZE, PALM_INPUT_SIZE)))
+        region = region_of_palm(Palm(palm.box * size, palm.keypoints * size, palm.score))
+        crop = cv2.warpAffine(picture, region.affine, (LANDMARK_INPUT_SIZE, LANDMARK_INPUT_SIZE))
+        found, expected = ours(crop), theirs(crop)
+        assert expected.presence > 0.7
+        moved = np.linalg.norm(found.points - expected.points, axis=-1)
+        assert moved.mean() < 0.01 * LANDMARK_INPUT_SIZE
+        assert found.presence == pytest.approx(expected.presence, abs=0.05)
+        assert (found.right > 0.5) == (expected.right > 0.5)
     theirs.close()
     ours.close()
 
@@ -59,6 +94,7 @@ def scenes(hand_film):
 
 
 @pytest.mark.parametrize('complexity', [0, 1])
+@pytest.mark.usefixtures('in_full_precision')
 def test_openvino_finds_the_palms_that_mediapipe_finds(scenes, complexity):
     pytest.importorskip('openvino', reason='openvino is not installed')
     ours = PalmModel(complexity, 0.3, 'openvino')
