@@ -60,8 +60,9 @@ def test_half_precision_moves_the_points_of_a_hand_little(hand_film):
     ours, theirs = LandmarkModel(1, 'openvino'), LandmarkModel(1, 'mediapipe')
     palms = PalmModel(1, 0.3, 'openvino')
     for frame in (2, 6, 10):
-        picture = np.ascontiguousarray(hand_film.images(frame)[0][..., 2::-1])
-        size = np.array(picture.shape[1::-1])
+        picture = hand_film.images(frame)[0][..., 2::-1]
+        size = picture.shape[1]
+        picture = np.pad(picture, ((0, size - len(picture)), (0, 0), (0, 0)))
         (palm, *_) = palms(cv2.resize(picture, (PALM_INPUT_SIZE, PALM_INPUT_SIZE)))
         region = region_of_palm(Palm(palm.box * size, palm.keypoints * size, palm.score))
         crop = cv2.warpAffine(picture, region.affine, (LANDMARK_INPUT_SIZE, LANDMARK_INPUT_SIZE))
