@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics
@@ -27,7 +28,7 @@ from realhands_ros.evaluation.metrics import mask_iou
 from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
 from realhands_ros.evaluation.score_book import ScoreBook
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import (
     HandModelData,
@@ -41,6 +42,7 @@ from realhands_ros.refinement.stage import RefinementStage
 
 # The paper's monocular rows use the right image alone (section 4.4).
 VIEWS: dict[str, tuple[int, ...]] = {'mono': (RIGHT,), 'stereo': BOTH}
+TRUE_MASKS = 'stereo/true_masks'
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,7 @@ class _Measuring:
             self._run_baselines(hand, name, eyes)
             self._run_networks(hand, name, eyes)
             self._run_refinements(hand, name, eyes)
+        self._run_refinements(hand, TRUE_MASKS, BOTH, true_masks=True)
         self._run_paper_fusion(hand)
         self._run_masks(hand)
 
@@ -153,9 +156,13 @@ class _Measuring:
         found = None if mesh is None else Reconstruction.from_mesh(mesh)
         self._note('stereo/paper_fusion', hand, found)
 
-    def _run_refinements(self, hand: HeldOutHand, views: str, eyes: Sequence[int]) -> None:
+    def _run_refinements(
+        self, hand: HeldOutHand, views: str, eyes: Sequence[int], *, true_masks: bool = False
+    ) -> None:
         observation, cameras = hand.observe(eyes, _crop(self._main)), hand.cameras(eyes)
         mesh = _regressed(self._main, observation, cameras)
+        if true_masks and mesh is not None:
+            mesh = _with_true_masks(hand, mesh, eyes)
         for variant in self.result.variants:
             scores: Scores | None = None
             if mesh is not None:
@@ -208,6 +215,23 @@ def _regressed(
 ) -> HandMesh | None:
     meshes = stage([observation], cameras).meshes
     return meshes[0] if meshes else None
+
+
+def _with_true_masks(hand: HeldOutHand, mesh: HandMesh, eyes: Sequence[int]) -> HandMesh:
+    """Return a mesh whose views hold the true masks in place of the network's."""
+    views = [
+        view
+        if view.silhouette is None
+        else replace(view, silhouette=_true_silhouette(hand, eye, view))
+        for view, eye in zip(mesh.views, eyes, strict=True)
+    ]
+    return replace(mesh, views=tuple(views))
+
+
+def _true_silhouette(hand: HeldOutHand, eye: int, view: HandView) -> NDArray[np.uint8]:
+    assert view.silhouette is not None
+    mask = hand.crop_mask(eye, np.asarray(view.crop_affine, np.float64), len(view.silhouette))
+    return mask.astype(np.uint8) * np.uint8(255)
 
 
 def _mean_scores(rows: Sequence[Scores]) -> Scores | None:

@@ -13,7 +13,7 @@ from realhands_ros.evaluation.published import (
     PAPER_STEREO,
     PAPER_TRAINING,
 )
-from realhands_ros.evaluation.tables.measure import Measurements
+from realhands_ros.evaluation.tables.measure import TRUE_MASKS, Measurements
 from realhands_ros.evaluation.text_table import text_table
 
 _METRICS = HAND_METRICS | MASK_METRICS
@@ -172,9 +172,10 @@ Both views, in the network's own crops, against the visible part of the hand; al
 def _projection(found: Measurements) -> str:
     metrics = ('iou', 'pa_mpvpe', 'f5', 'wrist', 'centre')
     tables = []
-    for views in ('mono', 'stereo'):
-        rows = [(variant.title, f'{views}/refined/{variant.name}') for variant in found.variants]
-        tables.append(f'{views}:\n\n{_table(found, rows, metrics, found.found_both)}')
+    cases = {'mono': 'mono', 'stereo': 'stereo', 'stereo, with the true masks': TRUE_MASKS}
+    for title, key in cases.items():
+        rows = [(variant.title, f'{key}/refined/{variant.name}') for variant in found.variants]
+        tables.append(f'{title}:\n\n{_table(found, rows, metrics, found.found_both)}')
     paper = text_table(
         ('paper, FreiHAND, MediaPipe keypoints', 'IoU'),
         [(title, *values) for title, *values in PAPER_PROJECTION],
