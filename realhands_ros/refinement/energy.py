@@ -62,11 +62,11 @@ class EnergyConfig:
     shape_prior: float = 1e-3
     start_fingers: float = 0.1
     start_root: float = 0.05
-    start_translation: float = 0.01
+    start_translation: float = 0.003
     last_fingers: float = 0.0
     last_root: float = 0.0
     last_translation: float = 0.0
-    weigh_by_confidence: bool = False
+    weigh_by_confidence: bool = True
     renderer: Renderer = 'auto'
 
     @classmethod
@@ -84,6 +84,7 @@ class EnergyConfig:
             start_fingers=0.01,
             start_root=0.005,
             start_translation=0.05,
+            weigh_by_confidence=False,
         )
 
     @classmethod
@@ -96,6 +97,7 @@ class EnergyConfig:
             start_fingers=0.0,
             start_root=0.0,
             start_translation=0.0,
+            weigh_by_confidence=False,
         )
 
 

@@ -44,12 +44,12 @@ class LevenbergMarquardtConfig:
     ``tolerance`` of itself.
     """
 
-    keypoint_iterations: int = 3
+    keypoint_iterations: int = 1
     keypoint_scale: float = 0.6
-    iterations: int = 3
+    iterations: int = 4
     offset_iterations: int = 1
     contour_error_px: float = 2.0
-    damping: float = 1e-3
+    damping: float = 1e-4
     damping_factor: float = 10.0
     tolerance: float = 1e-3
 

@@ -38,7 +38,7 @@ class Triangulation:
     def __call__(
         self, observation: HandObservation, cameras: Sequence[PinholeCamera]
     ) -> Reconstruction | None:
-        """Return the intersections, None unless both views know all keypoints."""
+        """Return the intersections, None unless both views know all keypoints and rays meet."""
         points = triangulated_keypoints(observation, cameras)
         return None if points is None else Reconstruction(points)
 
@@ -67,8 +67,13 @@ def world_landmarks_in_rig(
 def triangulated_keypoints(
     observation: HandObservation, cameras: Sequence[PinholeCamera]
 ) -> FloatArray | None:
-    """Return keypoints (21, 3) in the rig's frame, metres; None unless two views know them all."""
+    """
+    Return keypoints (21, 3) in the rig's frame, metres.
+
+    None unless two views know them all, and all rays meet.
+    """
     pixels = [view.keypoints_px for view in observation.views]
     if len(pixels) != 2 or not all(np.isfinite(view).all() for view in pixels):
         return None
-    return triangulate(cameras, pixels).points
+    points = triangulate(cameras, pixels).points
+    return points if np.isfinite(points).all() else None

@@ -73,6 +73,13 @@ def test_triangulated_keypoints_are_exact_and_need_two_views(models):
     assert Triangulation()(*observe(truth, (1,))) is None
 
 
+def test_rays_that_do_not_meet_are_no_keypoints(models):
+    observation, cameras = observe(true_hand(models, 'right'), (0, 1))
+    left, right = observation.views
+    right.keypoints_px[4] = left.keypoints_px[4]
+    assert Triangulation()(observation, cameras) is None
+
+
 @pytest.mark.parametrize('side', ['left', 'right'])
 def test_world_landmarks_are_turned_into_the_rigs_frame(models, side):
     truth = true_hand(models, side)
