@@ -103,7 +103,7 @@ def print_descents(sampler: RefinementSampler, samples: Samples) -> None:
 
 def print_default(sampler: RefinementSampler, samples: Samples, mono: Samples) -> None:
     """Print all errors before and after the default refinement."""
-    print('Levenberg-Marquardt (the default), 3 iterations and offsets')
+    print('Levenberg-Marquardt (the default)')
     for masks in MASKS:
         print_row(f'stereo, {masks}', sampler, with_masks(samples, masks))
     without_keypoints = [sample.without_keypoints() for sample in samples]
