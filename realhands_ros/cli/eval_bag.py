@@ -7,7 +7,6 @@ from pathlib import Path
 
 from realhands_ros.cli import eval_options as options
 from realhands_ros.evaluation.bag_evaluation import BagSource, evaluate_bag
-from realhands_ros.evaluation.replay import ReplayConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +30,6 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate; return 0, or what options.deliver says."""
     wanted = options.requirements(args)
     source = BagSource(args.bag, args.truth, args.left, args.right, args.mono, args.frames)
-    config = ReplayConfig(options.pipeline_config(args), options.ablation_variants(args))
+    config = options.replay_config(args)
     result = evaluate_bag(source, config, options.described(args))
     return options.deliver(args, result, wanted)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from realhands_ros.cli import eval_options as options
 from realhands_ros.evaluation.image_evaluation import evaluate_images
-from realhands_ros.evaluation.replay import ReplayConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; return 0, or what options.deliver says."""
     wanted = options.requirements(args)
-    config = ReplayConfig(options.pipeline_config(args), options.ablation_variants(args))
+    config = options.replay_config(args)
     result = evaluate_images(args.folder, config, options.described(args))
     return options.deliver(args, result, wanted)

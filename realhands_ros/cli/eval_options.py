@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation import provenance
+from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES
 from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
+from realhands_ros.evaluation.replay import ReplayConfig
 from realhands_ros.evaluation.report.figures import draw_figures
 from realhands_ros.evaluation.report.page import report_page
 from realhands_ros.evaluation.requirements import Requirement, failures
@@ -52,7 +54,9 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bo
     )
     if with_ablation:
         group.add_argument(
-            '--ablation', action='store_true', help='measure every kind of refinement beside it'
+            '--ablation',
+            action='store_true',
+            help='measure every kind of refinement and inverse kinematics beside it',
         )
 
 
@@ -102,6 +106,16 @@ def _from_file(path: Path) -> PipelineConfig:
         handnet=stage_configs.handnet_config(values['handnet_node']),
         refinement=stage_configs.refinement_config(values['refinement_node']),
         texture=stage_configs.texture_config(values['texture_node']),
+    )
+
+
+def replay_config(args: argparse.Namespace) -> ReplayConfig:
+    """Return what to run: the pipeline, and what is measured beside it."""
+    return ReplayConfig(
+        pipeline_config(args),
+        ablation_variants(args),
+        # Inverse kinematics take nearly as long as the network and the refinement.
+        tuple(key for key in BASELINE_TITLES if args.ablation or key != 'inverse_kinematics'),
     )
 
 

@@ -53,11 +53,11 @@ def assemble(
         stages=outcome.titles,
         hands=found.shared.arrays(),
         scores={
-            **{stage: columns.arrays() for stage, columns in found.scores.items()},
+            **{stage: found.scores[stage].arrays() for stage in outcome.titles},
             'views': found.views.arrays(),
         },
         tracks=found.steadiness(),
-        maps={stage: maps.arrays() for stage, maps in found.maps.items()},
+        maps={stage: maps for stage in outcome.titles if (maps := found.maps[stage].arrays())},
         counts=dict(counts),
         timing=outcome.timing.arrays(),
         elapsed_s=elapsed_s,

@@ -19,7 +19,7 @@ from realhands_ros.evaluation.observation_scores import (
     known_keypoints,
     projection_scores,
 )
-from realhands_ros.evaluation.reconstruction import Reconstruction
+from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
 from realhands_ros.evaluation.showcase import Showcase
 from realhands_ros.evaluation.track_scores import Tracks
 from realhands_ros.evaluation.tracked_truth import TrackedTruth
@@ -55,19 +55,24 @@ class FrameEvaluator:
     Collects scores frame by frame.
 
     ``stages`` are the keys of the stages that are scored, the pipeline's own last; ``faces`` the
-    triangles (1538, 3) of either hand.
+    triangles (1538, 3) of either hand; ``baselines`` the keys of methods that are scored beside
+    them, where there is truth.
     """
 
     def __init__(
-        self, stages: Sequence[str], faces: Mapping[Handedness, NDArray[np.int64]]
+        self,
+        stages: Sequence[str],
+        faces: Mapping[Handedness, NDArray[np.int64]],
+        baselines: Sequence[str] = (),
     ) -> None:
         self.stages = tuple(stages)
+        self.baselines = tuple(baselines)
         self.shared = Columns()
         self.views = Columns()
-        self.scores = {stage: Columns() for stage in self.stages}
+        self.scores = {key: Columns() for key in (*self.baselines, *self.stages)}
         self.tracks = {stage: Tracks() for stage in self.stages}
         self.track_errors = {stage: Tracks() for stage in self.stages}
-        self.maps = {stage: ErrorMaps() for stage in self.stages}
+        self.maps = {key: ErrorMaps() for key in (*self.baselines, *self.stages)}
         self.tracking = TrackingCounter()
         self.frames = 0
         self.true_hands = 0
@@ -84,11 +89,13 @@ class FrameEvaluator:
         meshes: Mapping[str, Sequence[HandMesh]],
         truth: Sequence[TrackedTruth] | None,
         extras: Sequence[Scores] = (),
+        baselines: Mapping[str, Sequence[Reconstruction | None]] | None = None,
     ) -> None:
         """
         Take in the meshes of each stage, in the same order, and the true hands if known.
 
-        ``extras`` are scores of the meshes from elsewhere, none or one a mesh.
+        ``extras`` are scores of the meshes from elsewhere, none or one a mesh. ``baselines``: what
+        each of them makes of the same hands, None where it finds nothing.
         """
         final = meshes[self.stages[-1]]
         for hand in truth or ():
@@ -100,6 +107,9 @@ class FrameEvaluator:
             true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
             by_stage = {stage: rows[row] for stage, rows in meshes.items()}
             scores = self._add_hand(frame, by_stage, true_hand)
+            for key in self.baselines:
+                found = None if baselines is None else baselines[key][row]
+                self._add_baseline(key, found, true_hand)
             seen = detection_scores(mesh, frame.cameras, true_hand, self._faces)
             self.views.add(seen | (extras[row] if extras else {}))
             if truth is None or true_hand is not None:
@@ -169,6 +179,16 @@ class FrameEvaluator:
             track = self._track_numbers(mesh.id)
             self.tracks[stage].add(self.frames, track, mesh.keypoints_cam)
         return scores
+
+    def _add_baseline(
+        self, key: str, found: Reconstruction | None, truth: TrackedTruth | None
+    ) -> None:
+        scores: Scores = {}
+        if found is not None and truth is not None and truth.hand is not None:
+            scores = hand_scores(found, truth.hand)
+            if found.knows >= Knows.ORIENTATION:
+                self.maps[key].add(found, truth.hand)
+        self.scores[key].add(scores)
 
     def _error(self, scores: Scores) -> list[float]:
         """Return by how much a hand is wrong, nothing where that is not known."""

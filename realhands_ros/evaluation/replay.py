@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from realhands_ros.evaluation.assembly import Outcome
+from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES, make_baselines
 from realhands_ros.evaluation.columns import Columns
 from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
 from realhands_ros.evaluation.methods import RefinementVariant
+from realhands_ros.evaluation.reconstruction import Reconstruction
 from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
@@ -27,12 +29,14 @@ class ReplayConfig:
     What is replayed, and what is tried beside it.
 
     ``variants``: further refinements of the same regressed meshes, for the ablation table; they
-    do not influence what the pipeline does next. ``forget``: every frame stands for itself, as
-    photographs do.
+    do not influence what the pipeline does next. ``baselines``: keys of BASELINE_TITLES, methods
+    that are tried on the same observations where there is truth. ``forget``: every frame stands
+    for itself, as photographs do.
     """
 
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     variants: tuple[RefinementVariant, ...] = ()
+    baselines: tuple[str, ...] = ()
     forget: bool = False
 
 
@@ -59,12 +63,15 @@ class Replay:
             for variant in config.variants
             if variant.config is not None
         }
+        self._baselines = make_baselines(models, config.baselines)
         self._last: dict[str, dict[str, HandMesh]] = {name: {} for name in self._variants}
         self.titles = self._titles()
         self.timing = Columns()
         self.rejected = 0
         self.evaluator = FrameEvaluator(
-            tuple(self.titles), {side: data.faces for side, data in models.items()}
+            [key for key in self.titles if key not in self._baselines],
+            {side: data.faces for side, data in models.items()},
+            tuple(self._baselines),
         )
 
     def __enter__(self) -> Replay:
@@ -83,20 +90,35 @@ class Replay:
             self.rejected += len(result.rejected)
             meshes = self._meshes(result, seen.frame)
             coverage = [{'coverage': texture.coverage} for texture in result.textures]
-            self.evaluator.add(seen.frame, meshes, seen.truth, coverage)
+            found = None if seen.truth is None else self._reconstructions(result, seen.frame)
+            self.evaluator.add(seen.frame, meshes, seen.truth, coverage, found)
             yield result
 
     def outcome(self) -> Outcome:
-        """Return what was found out so far."""
-        return Outcome(self.evaluator, self.titles, self.timing, self.rejected)
+        """Return what was found out so far, about baselines only where there was truth."""
+        titles = self.titles
+        if not self.evaluator.has_truth:
+            titles = {key: title for key, title in titles.items() if key not in self._baselines}
+        return Outcome(self.evaluator, titles, self.timing, self.rejected)
 
     def _titles(self) -> dict[str, str]:
-        """Return the stages in the order of the table, the pipeline's own last."""
-        titles = {REGRESSED: _TITLES[REGRESSED]}
+        """Return baselines and stages in the order of the table, the pipeline's own last."""
+        titles = {key: BASELINE_TITLES[key] for key in self._baselines}
+        titles[REGRESSED] = _TITLES[REGRESSED]
         titles |= {v.name: v.title for v in self._config.variants if v.config is not None}
         if self._config.pipeline.refinement is not None:
             titles[REFINED] = _TITLES[REFINED]
         return titles
+
+    def _reconstructions(
+        self, result: FrameResult, frame: StereoFrame
+    ) -> dict[str, list[Reconstruction | None]]:
+        """Return what the baselines make of the observations of the meshes."""
+        observations = {observation.id: observation for observation in result.observations}
+        return {
+            key: [method(observations[mesh.id], frame.cameras) for mesh in result.regressed]
+            for key, method in self._baselines.items()
+        }
 
     def _meshes(self, result: FrameResult, frame: StereoFrame) -> Mapping[str, Sequence[HandMesh]]:
         meshes: dict[str, Sequence[HandMesh]] = {REGRESSED: result.regressed}

@@ -12,6 +12,7 @@ import pytest
 
 from realhands_ros.cli.main import main
 from realhands_ros.evaluation.bag_evaluation import BagSource, evaluate_bag
+from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES
 from realhands_ros.evaluation.compare import compare
 from realhands_ros.evaluation.methods import refinement_variants
 from realhands_ros.evaluation.replay import ReplayConfig
@@ -43,7 +44,7 @@ def config(untrained_weights):
         texture=TextureStageConfig(),
     )
     (paper,) = (v for v in refinement_variants() if v.name == 'sgd3')
-    return ReplayConfig(pipeline, variants=(paper,))
+    return ReplayConfig(pipeline, variants=(paper,), baselines=tuple(BASELINE_TITLES))
 
 
 @pytest.fixture(scope='module')
@@ -53,15 +54,17 @@ def result(bag, config):
 
 def test_every_stage_is_scored_on_the_same_hands(result):
     assert result.partial is None
-    assert list(result.stages) == ['regressed', 'sgd3', 'refined']
+    assert list(result.stages) == [*BASELINE_TITLES, 'regressed', 'sgd3', 'refined']
     assert result.counts['frames'] == FRAMES
     hands = result.counts['hands']
     assert hands > 0 and result.counts['matched'] > 0
     for columns in result.scores.values():
         assert {len(column) for column in columns.values()} == {hands}
     has_truth = result.hands['truth'] >= 0
-    for stage in result.stages:
+    for stage in ('mean_shape', 'regressed', 'sgd3', 'refined'):
         assert np.isfinite(result.scores[stage]['pa_mpvpe'][has_truth]).all()
+    assert np.isfinite(result.scores['world_landmarks']['pa_mpjpe'][has_truth]).any()
+    assert 'wrist' not in result.scores['mean_shape']
     assert result.counts['matched'] == has_truth.sum()
     assert result.counts['true_hands'] <= FRAMES
     assert result.value('detected') < 30.0
@@ -97,7 +100,8 @@ def test_the_reports_numbers_are_those_of_the_json(result, models, tmp_path):
     headings, rows = stage_rows(result)
     column = headings.index('PA-MPVPE mm')
     for row, stage in zip(rows, numbers['stages'], strict=True):
-        assert row[column] == f'{numbers["means"][stage]["pa_mpvpe"]:.1f}'
+        value = numbers['means'][stage].get('pa_mpvpe')
+        assert row[column] == ('–' if value is None else f'{value:.1f}')
         assert f'<td>{row[column]}</td>' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
 
@@ -140,6 +144,7 @@ def test_without_truth_and_with_one_camera(bag, config):
     result = evaluate_bag(BagSource(bag, mono=True, frames=3), bare, {})
     assert result.about['views'] == 'mono'
     assert result.counts['frames'] == 3
+    assert not np.isfinite(result.means['triangulation'].get('pa_mpjpe', np.nan))
 
 
 def test_the_command_says_what_it_did(bag, untrained_weights, tmp_path, capsys):

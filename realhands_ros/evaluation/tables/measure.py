@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics
-from realhands_ros.evaluation.baselines.mean_shape import MeanShape
-from realhands_ros.evaluation.baselines.mediapipe_points import Triangulation, WorldLandmarks
+from realhands_ros.evaluation.baselines.all_baselines import make_baselines
 from realhands_ros.evaluation.baselines.skin_threshold import skin_mask
 from realhands_ros.evaluation.error_maps import ErrorMaps
 from realhands_ros.evaluation.hand_scores import Scores, hand_scores
@@ -23,7 +21,7 @@ from realhands_ros.evaluation.held_out import (
     HeldOutHands,
 )
 from realhands_ros.evaluation.mask_scores import mask_scores, projected_mask
-from realhands_ros.evaluation.methods import Method, RefinementVariant, refinement_variants
+from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
 from realhands_ros.evaluation.metrics import mask_iou
 from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
 from realhands_ros.evaluation.score_book import ScoreBook
@@ -43,6 +41,10 @@ from realhands_ros.refinement.stage import RefinementStage
 # The paper's monocular rows use the right image alone (section 4.4).
 VIEWS: dict[str, tuple[int, ...]] = {'mono': (RIGHT,), 'stereo': BOTH}
 TRUE_MASKS = 'stereo/true_masks'
+BASELINES = {
+    'mono': ('mean_shape', 'world_landmarks', 'inverse_kinematics'),
+    'stereo': ('triangulation', 'inverse_kinematics'),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +101,7 @@ class _Measuring:
         model_folder: Path | None,
     ) -> None:
         self._faces = models['right'].faces
-        self._baselines: dict[str, tuple[Method, tuple[str, ...]]] = {
-            'mean_shape': (MeanShape(models), ('mono',)),
-            'world_landmarks': (WorldLandmarks(), ('mono',)),
-            'triangulation': (Triangulation(), ('stereo',)),
-            'inverse_kinematics': (InverseKinematics(models), ('mono', 'stereo')),
-        }
+        self._baselines = make_baselines(models)
         self._networks = {
             name: HandNetStage(HandNetStageConfig(path, model_folder))
             for name, path in weights.items()
@@ -137,10 +134,9 @@ class _Measuring:
 
     def _run_baselines(self, hand: HeldOutHand, views: str, eyes: Sequence[int]) -> None:
         observation = hand.observe(eyes, _crop(self._main))
-        for name, (method, on) in self._baselines.items():
-            if views in on:
-                found = method(observation, hand.cameras(eyes))
-                self._note(f'{views}/{name}', hand, found)
+        for name in BASELINES[views]:
+            found = self._baselines[name](observation, hand.cameras(eyes))
+            self._note(f'{views}/{name}', hand, found)
 
     def _run_networks(self, hand: HeldOutHand, views: str, eyes: Sequence[int]) -> None:
         for name, stage in self._networks.items():
