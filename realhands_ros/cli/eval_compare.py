@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     results = {name: EvaluationResult.load(path) for name, path in _named(args.results).items()}
     print(comparison_text(results))
     if args.plot is not None:
-        figure = pck_figure({name: r.maps.get(r.final_stage, {}) for name, r in results.items()})
+        figure = pck_figure({name: r.maps[r.final_stage] for name, r in results.items()})
         if figure is None:
             message = 'these results have no truth, so that there are no PCK curves to plot'
             raise ConfigError(message)

@@ -57,7 +57,7 @@ def assemble(
             'views': found.views.arrays(),
         },
         tracks=found.steadiness(),
-        maps={stage: maps for stage in outcome.titles if (maps := found.maps[stage].arrays())},
+        maps={stage: found.maps[stage].arrays() for stage in outcome.titles},
         counts=dict(counts),
         timing=outcome.timing.arrays(),
         elapsed_s=elapsed_s,

@@ -69,7 +69,7 @@ class Replay:
         self.timing = Columns()
         self.rejected = 0
         self.evaluator = FrameEvaluator(
-            [key for key in self.titles if key not in self._baselines],
+            tuple(self.titles),
             {side: data.faces for side, data in models.items()},
             tuple(self._baselines),
         )
@@ -96,15 +96,13 @@ class Replay:
 
     def outcome(self) -> Outcome:
         """Return what was found out so far, about baselines only where there was truth."""
-        titles = self.titles
-        if not self.evaluator.has_truth:
-            titles = {key: title for key, title in titles.items() if key not in self._baselines}
+        compared = self._baselines if self.evaluator.has_truth else ()
+        titles = {key: BASELINE_TITLES[key] for key in compared} | self.titles
         return Outcome(self.evaluator, titles, self.timing, self.rejected)
 
     def _titles(self) -> dict[str, str]:
-        """Return baselines and stages in the order of the table, the pipeline's own last."""
-        titles = {key: BASELINE_TITLES[key] for key in self._baselines}
-        titles[REGRESSED] = _TITLES[REGRESSED]
+        """Return the stages in the order of the table, the pipeline's own last."""
+        titles = {REGRESSED: _TITLES[REGRESSED]}
         titles |= {v.name: v.title for v in self._config.variants if v.config is not None}
         if self._config.pipeline.refinement is not None:
             titles[REFINED] = _TITLES[REFINED]

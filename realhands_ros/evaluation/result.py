@@ -52,9 +52,9 @@ class EvaluationResult:
     pipeline gives out. ``hands``: columns (N,) that all stages share: ``frame``, ``track``,
     ``truth`` (-1 without one). ``scores``: by stage the metrics hand by hand (N,), NaN where
     there is none; the key ``views`` holds those of detections and masks. ``tracks``: by stage,
-    steadiness over time. ``maps``: by stage the arrays of ErrorMaps. ``counts``: hands found,
-    missed, and so on. ``timing``: milliseconds by stage, frame by frame; ``elapsed_s``: of the
-    whole run.
+    steadiness over time. ``maps``: by stage the arrays of ErrorMaps, maybe none. ``counts``: hands
+    found, missed, and so on. ``timing``: milliseconds by stage, frame by frame; ``elapsed_s``: of
+    the whole run.
     """
 
     about: Mapping[str, Any]
@@ -175,7 +175,8 @@ def _read(archive: zipfile.ZipFile) -> EvaluationResult:
         hands=hands,
         scores=groups['scores'],
         tracks={stage: _unplain(scores) for stage, scores in numbers['tracks'].items()},
-        maps=groups['maps'],
+        # A file has no place for a stage without any.
+        maps={stage: groups['maps'].get(stage, {}) for stage in numbers['stages']},
         counts=numbers['counts'],
         timing=timing,
         elapsed_s=elapsed,

@@ -58,13 +58,16 @@ class HandTracker:
         keep_ns = 1e9 * self._keep_lost_s
         self.tracks = [t for t in self.tracks if stamp_ns - t.last_seen_ns <= keep_ns]
         seen = [track for track in self.tracks if track.sighting is not None]
-        doubles = {track: look.half_seen_near(track, sightings) for track in seen}
+        near = {track: [s for s in sightings if look.is_near(s, [track])] for track in seen}
         rest = self._assign(seen, sightings, look.cost_to_go_on, look)
         known = [track for track in seen if track.sighting is not None]
-        for track in known:
-            doubles[track] += look.half_seen_near(track, rest)
-        # A look of one view at a hand that is seen already, which does not fit the other view's.
-        rest = [s for s in rest if not any(s in doubles[track] for track in known)]
+
+        def is_double(sighting: Sighting) -> bool:
+            """Return whether it is one view's look at a known hand, unfit for the other's."""
+            was_near = any(sighting in near[track] for track in known)
+            return sighting.pairing is None and (was_near or look.is_near(sighting, known))
+
+        rest = [sighting for sighting in rest if not is_double(sighting)]
         taken_sides = {track.handedness for track in known} if self._one_person else set()
         come_back = partial(look.cost_to_come_back, taken_sides)
         lost = [track for track in self.tracks if track.sighting is None]
@@ -147,10 +150,6 @@ class _Look:
         if is_expected or (is_in_reach and wrong_side < (_SURELY if is_other_taken else _RATHER)):
             return distance + _WRONG_SIDE * wrong_side
         return IMPOSSIBLE
-
-    def half_seen_near(self, track: HandTrack, sightings: Sequence[Sighting]) -> list[Sighting]:
-        """Return the sightings by a single view of several where the track is expected."""
-        return [s for s in sightings if s.pairing is None and self.is_near(s, [track])]
 
     def is_near(self, sighting: Sighting, tracks: Sequence[HandTrack]) -> bool:
         """Return whether a sighting is where one of the tracks is expected."""

@@ -38,7 +38,7 @@ def draw_figures(result: EvaluationResult) -> dict[str, bytes]:
     Raises ConfigError when matplotlib is not installed.
     """
     figures = {
-        'pck': pck_figure({title: result.maps.get(s, {}) for s, title in result.stages.items()}),
+        'pck': pck_figure({title: result.maps[s] for s, title in result.stages.items()}),
         'time': _time_figure(result),
         'joints': _joint_figure(result),
         'latency': _latency_figure(result),
@@ -83,7 +83,7 @@ def _joint_figure(result: EvaluationResult) -> Figure | None:
     maps = {
         title: result.maps[stage]
         for stage, title in result.stages.items()
-        if 'keypoints_mm' in result.maps.get(stage, {})
+        if 'keypoints_mm' in result.maps[stage]
     }
     if not maps:
         return None

@@ -128,7 +128,7 @@ def _published() -> str:
 
 
 def _hand_map(result: EvaluationResult, hand: HandModelData) -> str:
-    errors = result.maps.get(result.final_stage, {}).get('vertices_mm')
+    errors = result.maps[result.final_stage].get('vertices_mm')
     if errors is None:
         return ''
     return _image(draw_hand_map(errors, hand), 'mean error of each vertex')

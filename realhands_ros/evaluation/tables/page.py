@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES
 from realhands_ros.evaluation.hand_scores import HAND_METRICS, Metric
 from realhands_ros.evaluation.mask_scores import MASK_METRICS
 from realhands_ros.evaluation.published import (
@@ -78,11 +79,11 @@ synthetic set: they show the order of magnitude, not who is ahead."""
 def _reconstruction(found: Measurements) -> str:
     name = found.networks[0]
     rows = (
-        ('mean shape and pose', 'mono/mean_shape'),
-        ("MediaPipe's world landmarks, right image", 'mono/world_landmarks'),
-        ('MediaPipe, triangulated', 'stereo/triangulation'),
-        ('inverse kinematics, mono', 'mono/inverse_kinematics'),
-        ('inverse kinematics, stereo', 'stereo/inverse_kinematics'),
+        (BASELINE_TITLES['mean_shape'], 'mono/mean_shape'),
+        (f'{BASELINE_TITLES["world_landmarks"]}, right image', 'mono/world_landmarks'),
+        (BASELINE_TITLES['triangulation'], 'stereo/triangulation'),
+        (f'{BASELINE_TITLES["inverse_kinematics"]}, mono', 'mono/inverse_kinematics'),
+        (f'{BASELINE_TITLES["inverse_kinematics"]}, stereo', 'stereo/inverse_kinematics'),
         ('network, mono', f'mono/{name}'),
         ('network, stereo', f'stereo/{name}'),
         ("network, stereo, the paper's fusion (eq. 6, 7)", 'stereo/paper_fusion'),
