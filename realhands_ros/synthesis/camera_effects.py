@@ -15,6 +15,7 @@ from realhands_ros.synthesis.colour import linear_to_srgb
 from realhands_ros.synthesis.lighting import illuminant
 from realhands_ros.synthesis.rendering import RenderedView
 from realhands_ros.synthesis.scene import CameraEffects, Lighting
+from realhands_ros.synthesis.sensor_kernels import join_layers, saturate, sense, sharpen
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -24,7 +25,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 _MIDDLE_GREY = 0.26
 # ... and at most at this level of the brightest parts.
 _HIGHLIGHT = 0.6
-_CURVE_STEPS = 4096
+_CURVE_STEPS, _CURVE_TOP = 4096, 4.0
 
 
 def sample_effects(rng: np.random.Generator, lighting: Lighting, focal_px: float) -> CameraEffects:
@@ -59,8 +60,9 @@ def develop(
     exposed = [_expose(view, effects) for view in views]
     # A ZED exposes both sensors by the left image.
     gain = _automatic_exposure(exposed[0])
+    curve = _tone_curve(effects.contrast)
     left, right = (
-        _develop_one(light * np.float32(gain * effects.exposure[eye]), effects, eye)
+        _develop_one(light, gain * effects.exposure[eye], curve, effects, eye)
         for eye, light in enumerate(exposed)
     )
     return left, right
@@ -77,7 +79,8 @@ def _automatic_exposure(light: Floats) -> float:
 def _expose(view: RenderedView, effects: CameraEffects) -> Floats:
     """Return the light on the sensor: both layers joined, blurred by motion and lens."""
     foreground = _motion_blur(view.foreground, effects.motion_px)
-    light = foreground[..., :3] + (1 - foreground[..., 3:]) * view.background
+    light = np.empty_like(view.background)
+    join_layers(foreground, view.background, light)
     light = _motion_blur(light, effects.shake_px)
     return np.asarray(cv2.GaussianBlur(light, (0, 0), effects.blur_sigma), dtype=np.float32)
 
@@ -95,40 +98,49 @@ def _motion_blur(image: Floats, path: NDArray[np.float64]) -> Floats:
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.float32)
 
 
-def _develop_one(light: Floats, effects: CameraEffects, eye: int) -> Image:
+def _develop_one(
+    light: Floats, gain: float, curve: Floats, effects: CameraEffects, eye: int
+) -> Image:
     height, width = light.shape[:2]
     rng = np.random.default_rng([effects.seed, eye])
-    light = light * _vignette(height, width, effects.vignetting)
-    noise = rng.standard_normal((height, width, 3), dtype=np.float32)
-    variance = effects.read_noise**2 + effects.shot_noise**2 * np.maximum(light, 0)
-    light = light + np.sqrt(variance) * noise
-    light = light * effects.white_balance[eye].astype(np.float32)
-    picture = _tone_curve(light, effects.contrast)
-    grey = (picture @ _LUMINANCE)[..., None]
-    picture = grey + np.float32(effects.saturation) * (picture - grey)
+    picture = np.empty_like(light)
+    sense(
+        light,
+        np.float32(gain),
+        _vignette(height, width, effects.vignetting),
+        rng.standard_normal(light.shape, dtype=np.float32),
+        np.float32(effects.read_noise**2),
+        np.float32(effects.shot_noise**2),
+        effects.white_balance[eye].astype(np.float32),
+        curve,
+        np.float32((_CURVE_STEPS - 1) / _CURVE_TOP),
+        picture,
+    )
+    saturate(picture, picture @ _LUMINANCE, np.float32(effects.saturation))
     # Demosaicing has smoothed the noise of neighbours; sharpening brings edges back.
     soft = cv2.GaussianBlur(picture, (0, 0), 0.9)
-    picture = picture + np.float32(effects.sharpening - 0.35) * (picture - soft)
-    levels = np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    levels = np.empty(light.shape, dtype=np.uint8)
+    sharpen(picture, soft, np.float32(effects.sharpening - 0.35), levels)
     return _jpeg(levels, effects.jpeg_quality)
 
 
-def _tone_curve(light: Floats, contrast: float) -> Floats:
-    """Return display values 0..1: a soft shoulder, the sRGB curve, contrast about the middle."""
-    top = 4.0
-    x = np.linspace(0, top, _CURVE_STEPS, dtype=np.float32)
+def _tone_curve(contrast: float) -> Floats:
+    """
+    Return display values 0..1 of light from 0 to _CURVE_TOP.
+
+    A soft shoulder, the sRGB curve, contrast about the middle.
+    """
+    x = np.linspace(0, _CURVE_TOP, _CURVE_STEPS, dtype=np.float32)
     shoulder = np.where(x < 0.6, x, 0.6 + 0.4 * (1 - np.exp(-(x - 0.6) / 0.4)))
     value = linear_to_srgb(shoulder)
-    curve = np.clip(0.46 + contrast * (value - 0.46), 0, 1).astype(np.float32)
-    index = np.clip(light * ((_CURVE_STEPS - 1) / top), 0, _CURVE_STEPS - 1)
-    return np.asarray(curve[index.astype(np.int32)])
+    return np.clip(0.46 + contrast * (value - 0.46), 0, 1).astype(np.float32)
 
 
 def _vignette(height: int, width: int, loss: float) -> Floats:
     y = ((np.arange(height) - (height - 1) / 2) / (height / 2))[:, None]
     x = ((np.arange(width) - (width - 1) / 2) / (width / 2))[None]
     radius2 = (x * x + y * y * (height / width) ** 2) / (1 + (height / width) ** 2)
-    return np.asarray(1 - loss * radius2, dtype=np.float32)[..., None]
+    return np.asarray(1 - loss * radius2, dtype=np.float32)
 
 
 def _jpeg(picture: Image, quality: int | None) -> Image:

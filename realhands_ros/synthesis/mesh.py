@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -99,19 +100,27 @@ def box(size: ArrayLike, *, texels_per_metre: float = 0.0) -> MeshGeometry:
     ``1 / texels_per_metre`` metres long.
     """
     half = np.asarray(size, dtype=np.float64) / 2
-    sides = []
+    cube, axes = _cube()
+    uv = cube.uv
+    if texels_per_metre:
+        uv = uv * np.repeat(2 * half[axes] * texels_per_metre, 4, axis=0)
+    return cube._replace(vertices=cube.vertices * half, uv=uv)
+
+
+@cache
+def _cube() -> tuple[MeshGeometry, IntArray]:
+    """Return a box from -1 to 1, and the axes (6, 2) that u and v of each side run along."""
+    sides, axes = [], []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             a, b = (axis + 1) % 3, (axis + 2) % 3
             corners = np.zeros((4, 3))
-            corners[:, axis] = sign * half[axis]
-            corners[:, a] = half[a] * np.array([-1, 1, 1, -1]) * sign
-            corners[:, b] = half[b] * np.array([-1, -1, 1, 1])
-            scale = (1.0, 1.0)
-            if texels_per_metre:
-                scale = (2 * half[a] * texels_per_metre, 2 * half[b] * texels_per_metre)
-            sides.append(quad(corners, uv_scale=scale))
-    return concatenate(sides)
+            corners[:, axis] = sign
+            corners[:, a] = np.array([-1, 1, 1, -1]) * sign
+            corners[:, b] = np.array([-1, -1, 1, 1])
+            sides.append(quad(corners))
+            axes.append((a, b))
+    return concatenate(sides), np.array(axes)
 
 
 def ellipsoid(radii: ArrayLike, *, around: int = 24, along: int = 16) -> MeshGeometry:

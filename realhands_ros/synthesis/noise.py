@@ -22,9 +22,13 @@ class NoiseField:
     def __init__(self, rng: np.random.Generator) -> None:
         self._values = rng.uniform(-1, 1, (_CELLS, _CELLS, _CELLS, CHANNELS)).astype(np.float32)
 
-    def __call__(self, points: Floats, *, cell: float) -> Floats:
-        """Return the fields (N, 4) at points (N, 3) float32, with cells of ``cell`` metres."""
-        result = np.empty((len(points), CHANNELS), dtype=np.float32)
+    def __call__(self, points: Floats, *, cell: float, channels: int = CHANNELS) -> Floats:
+        """
+        Return the first ``channels`` fields (N, C) at points (N, 3) float32.
+
+        Cells are ``cell`` metres wide.
+        """
+        result = np.empty((len(points), channels), dtype=np.float32)
         _sample(np.ascontiguousarray(points, dtype=np.float32), 1.0 / cell, self._values, result)
         return result
 
@@ -50,7 +54,7 @@ def _sample(points, frequency, values, result):  # type: ignore[no-untyped-def]
         u, v, w = _fade(x - floor_x), _fade(y - floor_y), _fade(z - floor_z)
         i, j, k = np.int32(floor_x) & wrap, np.int32(floor_y) & wrap, np.int32(floor_z) & wrap
         i1, j1, k1 = (i + 1) & wrap, (j + 1) & wrap, (k + 1) & wrap
-        for c in range(CHANNELS):
+        for c in range(result.shape[1]):
             front = _mix(
                 v,
                 _mix(u, values[i, j, k, c], values[i1, j, k, c]),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
-from realhands_ros.geometry.rasterizer import rasterize
+from realhands_ros.geometry.rasterizer import NO_FACE, rasterize
 from realhands_ros.hand.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
@@ -85,19 +85,17 @@ def visible_keypoints(
     what the camera sees of the whole scene.
     """
     drawn = rasterize(camera.to_camera(hand.vertices), hand.faces, camera, num_threads=1)
-    face_weights = hand.skin_weights[hand.faces].mean(1)
-    pixels = np.round(camera.project(hand.keypoints)).astype(np.int64)
+    x, y = np.round(camera.project(hand.keypoints)).astype(np.int64).T
+    in_image = (0 <= x) & (x < camera.width) & (0 <= y) & (y < camera.height)
     in_front = camera.to_camera(hand.keypoints)[:, 2] > 0
-    visible = np.zeros(NUM_KEYPOINTS, dtype=bool)
-    for keypoint, (x, y) in enumerate(pixels):
-        if not (in_front[keypoint] and 0 <= x < camera.width and 0 <= y < camera.height):
-            continue
-        window = np.s_[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        allowed = _BARE_WRIST if keypoint == 0 else (Label.HAND,)
-        shown = np.isin(labels[window], allowed) & drawn.mask[window]
-        own = face_weights[drawn.face_id[window]][..., _OWN_JOINTS[keypoint]].sum(-1)
-        visible[keypoint] = bool((shown & (own > _OWN_WEIGHT)).any())
-    return visible
+    # The pixel and its neighbours, (21, 9); at the border some are there twice.
+    rows = np.clip(y[:, None] + _WINDOW_Y, 0, camera.height - 1)
+    columns = np.clip(x[:, None] + _WINDOW_X, 0, camera.width - 1)
+    face = drawn.face_id[rows, columns]
+    shown = (face != NO_FACE) & _ALLOWED[np.arange(NUM_KEYPOINTS)[:, None], labels[rows, columns]]
+    weights = hand.skin_weights[hand.faces[face]].mean(2)
+    own = (weights * _IS_OWN_JOINT[:, None]).sum(2)
+    return np.asarray(in_image & in_front & (shown & (own > _OWN_WEIGHT)).any(1))
 
 
 def _own_joints(keypoint: int) -> list[int]:
@@ -108,4 +106,11 @@ def _own_joints(keypoint: int) -> list[int]:
     return [joint for joint in (source, JOINT_PARENTS[source]) if joint >= 0]
 
 
-_OWN_JOINTS = [_own_joints(keypoint) for keypoint in range(NUM_KEYPOINTS)]
+_WINDOW_Y, _WINDOW_X = (offset.ravel() - 1 for offset in np.indices((3, 3)))
+# Whether a label (column) may be what is seen of a keypoint (row).
+_ALLOWED = np.zeros((NUM_KEYPOINTS, len(Label)), dtype=bool)
+_ALLOWED[:, Label.HAND] = True
+_ALLOWED[0, list(_BARE_WRIST)] = True
+_IS_OWN_JOINT = np.zeros((NUM_KEYPOINTS, NUM_JOINTS), dtype=bool)
+for _keypoint in range(NUM_KEYPOINTS):
+    _IS_OWN_JOINT[_keypoint, _own_joints(_keypoint)] = True

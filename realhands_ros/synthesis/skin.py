@@ -174,7 +174,7 @@ def _veins(noise: NoiseField, features: SkinFeatures) -> Floats:
     """Return a branching net that runs mostly along the hand."""
     stretched = features.position * np.array([0.45, 0.6, 1.0], dtype=np.float32)
     warp = noise(features.position + 0.3, cell=0.02)
-    field = noise(stretched + 0.004 * warp[:, :3], cell=0.014)[:, 0]
+    field = noise(stretched + 0.004 * warp[:, :3], cell=0.014, channels=1)[:, 0]
     ridge = np.exp(-((field / 0.055) ** 2))
     present = np.clip((warp[:, 3] + 0.25) / 0.3, 0, 1)
     return np.asarray(ridge * present * features.veins, dtype=np.float32)
@@ -183,8 +183,9 @@ def _veins(noise: NoiseField, features: SkinFeatures) -> Floats:
 def _hairs(noise: NoiseField, features: SkinFeatures) -> Floats:
     """Return thin streaks along the arm on its back."""
     slant = features.position @ np.array([[1, 0, 0.4], [0, 1, 0], [-0.4, 0, 1]], dtype=np.float32)
-    field = noise(slant * np.array([0.12, 1, 1], dtype=np.float32), cell=0.0009)[:, 0]
-    density = np.clip(noise(features.position + 0.7, cell=0.03)[:, 0] + 0.5, 0, 1)
+    slant *= np.array([0.12, 1, 1], dtype=np.float32)
+    field = noise(slant, cell=0.0009, channels=1)[:, 0]
+    density = np.clip(noise(features.position + 0.7, cell=0.03, channels=1)[:, 0] + 0.5, 0, 1)
     return np.asarray(np.clip((field - 0.42) / 0.2, 0, 1) * features.hair * density)
 
 

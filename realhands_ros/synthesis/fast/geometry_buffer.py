@@ -58,11 +58,13 @@ class Fragments(NamedTuple):
 
     def select(self, chosen: torch.Tensor) -> Fragments:
         """Return some of the fragments; ``chosen`` (N,) is a mask."""
+        # A mask as index would be searched anew for each of the four.
+        rows = torch.nonzero(chosen)[:, 0]
         return self._replace(
-            pixel=self.pixel[chosen],
-            face=self.face[chosen],
-            barycentric=self.barycentric[chosen],
-            depth=self.depth[chosen],
+            pixel=self.pixel.index_select(0, rows),
+            face=self.face.index_select(0, rows),
+            barycentric=self.barycentric.index_select(0, rows),
+            depth=self.depth.index_select(0, rows),
         )
 
 
