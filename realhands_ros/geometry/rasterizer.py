@@ -155,7 +155,24 @@ def _pixel_bounds(corners, near, width, row_start, row_stop):  # type: ignore[no
     return x_start, x_stop, y_start, y_stop
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model='numpy', inline='always')
+def _narrowed(first, last, inverse_slope, value):  # type: ignore[no-untyped-def]
+    """
+    Return the part of the columns [first, last] where an edge function can be positive.
+
+    It is ``value`` at column 0. One column too many may stay on either side, as these quotients
+    are rounded; comparisons with what is not a number leave everything.
+    """
+    crossing = -value * inverse_slope
+    if inverse_slope > 0.0:
+        if crossing > first:
+            first = np.floor(crossing)
+    elif crossing < last:
+        last = np.ceil(crossing)
+    return first, last
+
+
+@numba.njit(nogil=True, cache=True, error_model='numpy')
 def _draw_rows(  # type: ignore[no-untyped-def]
     rays, faces, near, row_start, row_stop, face_id, barycentric, depth
 ):
@@ -163,6 +180,7 @@ def _draw_rows(  # type: ignore[no-untyped-def]
     width = depth.shape[1]
     corners = np.empty((3, 3))
     edges = np.empty((3, 3))
+    inverse_slopes = np.empty(3)
     for f in range(faces.shape[0]):
         is_finite = True
         for i in range(3):
@@ -188,15 +206,25 @@ def _draw_rows(  # type: ignore[no-untyped-def]
             continue
         sign = 1.0 if volume > 0.0 else -1.0
         volume *= sign
+        for i in range(3):
+            for axis in range(3):
+                edges[i, axis] *= sign
+            inverse_slopes[i] = 1.0 / edges[i, 0]
         for y in range(y_start, y_stop):
-            row0 = sign * (edges[0, 1] * y + edges[0, 2])
-            row1 = sign * (edges[1, 1] * y + edges[1, 2])
-            row2 = sign * (edges[2, 1] * y + edges[2, 2])
+            row0 = edges[0, 1] * y + edges[0, 2]
+            row1 = edges[1, 1] * y + edges[1, 2]
+            row2 = edges[2, 1] * y + edges[2, 2]
+            x_first, x_last = float(x_start), float(x_stop - 1)
+            x_first, x_last = _narrowed(x_first, x_last, inverse_slopes[0], row0)
+            x_first, x_last = _narrowed(x_first, x_last, inverse_slopes[1], row1)
+            x_first, x_last = _narrowed(x_first, x_last, inverse_slopes[2], row2)
+            if x_first > x_last:
+                continue
             was_inside = False
-            for x in range(x_start, x_stop):
-                w0 = sign * edges[0, 0] * x + row0
-                w1 = sign * edges[1, 0] * x + row1
-                w2 = sign * edges[2, 0] * x + row2
+            for x in range(int(x_first), int(x_last) + 1):
+                w0 = edges[0, 0] * x + row0
+                w1 = edges[1, 0] * x + row1
+                w2 = edges[2, 0] * x + row2
                 total = w0 + w1 + w2
                 if w0 < 0.0 or w1 < 0.0 or w2 < 0.0 or total <= 0.0:
                     if was_inside:
