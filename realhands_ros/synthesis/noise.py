@@ -20,16 +20,28 @@ class NoiseField:
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self._values = rng.uniform(-1, 1, (_CELLS, _CELLS, _CELLS, CHANNELS)).astype(np.float32)
+        shape = (_CELLS, _CELLS, _CELLS, CHANNELS)
+        self._values = 2 * rng.random(shape, dtype=np.float32) - 1
 
-    def __call__(self, points: Floats, *, cell: float, channels: int = CHANNELS) -> Floats:
+    def __call__(
+        self,
+        points: Floats,
+        *,
+        cell: float,
+        channels: int = CHANNELS,
+        shift: float = 0.0,
+        stretch: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    ) -> Floats:
         """
         Return the first ``channels`` fields (N, C) at points (N, 3) float32.
 
-        Cells are ``cell`` metres wide.
+        Cells are ``cell`` metres wide; ``stretch`` multiplies x, y and z before, and ``shift``,
+        metres, then moves them, to where nothing else looks.
         """
         result = np.empty((len(points), channels), dtype=np.float32)
-        _sample(np.ascontiguousarray(points, dtype=np.float32), 1.0 / cell, self._values, result)
+        scale = np.asarray(stretch, dtype=np.float32) / np.float32(cell)
+        points = np.ascontiguousarray(points, dtype=np.float32)
+        _sample(points, scale, np.float32(shift / cell), self._values, result)
         return result
 
 
@@ -45,11 +57,12 @@ def _fade(t):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'contract', 'nsz'}, error_model='numpy')
-def _sample(points, frequency, values, result):  # type: ignore[no-untyped-def]
+def _sample(points, scale, shift, values, result):  # type: ignore[no-untyped-def]
     wrap = values.shape[0] - 1
-    scale = np.float32(frequency)
     for n in range(points.shape[0]):
-        x, y, z = points[n, 0] * scale, points[n, 1] * scale, points[n, 2] * scale
+        x = points[n, 0] * scale[0] + shift
+        y = points[n, 1] * scale[1] + shift
+        z = points[n, 2] * scale[2] + shift
         floor_x, floor_y, floor_z = np.floor(x), np.floor(y), np.floor(z)
         u, v, w = _fade(x - floor_x), _fade(y - floor_y), _fade(z - floor_z)
         i, j, k = np.int32(floor_x) & wrap, np.int32(floor_y) & wrap, np.int32(floor_z) & wrap

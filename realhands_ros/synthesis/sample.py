@@ -86,7 +86,7 @@ def visible_keypoints(
     """
     drawn = rasterize(camera.to_camera(hand.vertices), hand.faces, camera, num_threads=1)
     x, y = np.round(camera.project(hand.keypoints)).astype(np.int64).T
-    in_image = (0 <= x) & (x < camera.width) & (0 <= y) & (y < camera.height)
+    in_image = (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
     in_front = camera.to_camera(hand.keypoints)[:, 2] > 0
     # The pixel and its neighbours, (21, 9); at the border some are there twice.
     rows = np.clip(y[:, None] + _WINDOW_Y, 0, camera.height - 1)

@@ -32,8 +32,9 @@ _LOG_TONES = np.log(srgb_to_linear(_TONES_SRGB / 255.0))
 # Absorption of red, green and blue light per unit of blood and of carotene.
 _BLOOD = np.array([0.10, 0.62, 0.50], dtype=np.float32)
 _CAROTENE = np.array([0.0, 0.06, 0.35], dtype=np.float32)
-# The scattering of a vein under the skin: less red comes back.
+# The scattering of a vein under the skin: less red comes back. And hair.
 _VEIN = np.array([0.30, 0.10, 0.02], dtype=np.float32)
+_HAIR = np.array([0.50, 0.55, 0.60], dtype=np.float32)
 _NAIL_SRGB = np.array([226, 170, 156])
 
 _POLISHES_SRGB = np.array(
@@ -114,8 +115,8 @@ def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
     rng = np.random.default_rng(look.seed)
     noise = NoiseField(rng)
     patches = noise(features.position, cell=0.018)
-    mottle = noise(features.position + 0.5, cell=0.0045)
-    grain = noise(features.position + 0.9, cell=0.0011)
+    mottle = noise(features.position, cell=0.0045, shift=0.5)
+    grain = noise(features.position, cell=0.0011, shift=0.9)
     lines = features.palm_lines[look.line_variant]
     wrinkles = look.wrinkles * features.wrinkles
     veins = _veins(noise, features) * look.veins
@@ -125,11 +126,18 @@ def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
     dents = dents + 0.22 * np.maximum(-wrinkles, 0) + 0.6 * features.nail_fold
     blood = look.blood + 0.30 * features.redness + 0.30 * dents
     blood = blood + look.blotches * (0.20 * patches[:, 1] + 0.16 * mottle[:, 1])
-    absorbed = blood[:, None] * _BLOOD + look.carotene * _CAROTENE + veins[:, None] * _VEIN
-    absorbed += 0.20 * dents[:, None] + (0.05 * grain[:, 2] - look.lightness)[:, None]
+    dimness = 0.20 * dents + 0.05 * grain[:, 2] - look.lightness
+    hairs = np.zeros_like(veins)
     if look.hair > 0:
         hairs = _hairs(noise, features) * look.hair * (1 - look.tone)
-        absorbed += hairs[:, None] * np.array([0.5, 0.55, 0.6], dtype=np.float32)
+    carotene = np.float32(look.carotene) * _CAROTENE
+    absorbed = np.stack(
+        [
+            blood * _BLOOD[c] + veins * _VEIN[c] + hairs * _HAIR[c] + (dimness + carotene[c])
+            for c in range(3)
+        ],
+        axis=1,
+    )
     albedo = np.exp(_log_tone(melanin) - absorbed)
 
     roughness = look.roughness + 0.05 * mottle[:, 2] + 0.06 * features.palm - 0.05 * dents
@@ -172,9 +180,9 @@ def _spots(patches: Floats, mottle: Floats, grain: Floats) -> Floats:
 
 def _veins(noise: NoiseField, features: SkinFeatures) -> Floats:
     """Return a branching net that runs mostly along the hand."""
-    stretched = features.position * np.array([0.45, 0.6, 1.0], dtype=np.float32)
-    warp = noise(features.position + 0.3, cell=0.02)
-    field = noise(stretched + 0.004 * warp[:, :3], cell=0.014, channels=1)[:, 0]
+    warp = noise(features.position, cell=0.02, shift=0.3)
+    bent = features.position + np.float32(0.006) * warp[:, :3]
+    field = noise(bent, cell=0.014, channels=1, stretch=(0.45, 0.6, 1.0))[:, 0]
     ridge = np.exp(-((field / 0.055) ** 2))
     present = np.clip((warp[:, 3] + 0.25) / 0.3, 0, 1)
     return np.asarray(ridge * present * features.veins, dtype=np.float32)
@@ -183,9 +191,9 @@ def _veins(noise: NoiseField, features: SkinFeatures) -> Floats:
 def _hairs(noise: NoiseField, features: SkinFeatures) -> Floats:
     """Return thin streaks along the arm on its back."""
     slant = features.position @ np.array([[1, 0, 0.4], [0, 1, 0], [-0.4, 0, 1]], dtype=np.float32)
-    slant *= np.array([0.12, 1, 1], dtype=np.float32)
-    field = noise(slant, cell=0.0009, channels=1)[:, 0]
-    density = np.clip(noise(features.position + 0.7, cell=0.03, channels=1)[:, 0] + 0.5, 0, 1)
+    field = noise(slant, cell=0.0009, channels=1, stretch=(0.12, 1.0, 1.0))[:, 0]
+    density = noise(features.position, cell=0.03, channels=1, shift=0.7)[:, 0]
+    density = np.clip(density + 0.5, 0, 1)
     return np.asarray(np.clip((field - 0.42) / 0.2, 0, 1) * features.hair * density)
 
 

@@ -255,14 +255,13 @@ def _uv_gradients(
     corners_uv: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return the gradients of u and v along each face (F, 2, 3), zeros for degenerate faces."""
-    edges = corners[:, 1:] - corners[:, :1]
+    edge, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     edges_uv = corners_uv[:, 1:] - corners_uv[:, :1]
-    metric = edges @ edges.transpose(0, 2, 1)
-    determinant = metric[:, 0, 0] * metric[:, 1, 1] - metric[:, 0, 1] ** 2
-    usable = determinant > 1e-18
-    adjugate = np.stack(
-        [metric[:, 1, 1], -metric[:, 0, 1], -metric[:, 1, 0], metric[:, 0, 0]], axis=-1
-    ).reshape(-1, 2, 2)
-    inverse = adjugate / np.where(usable, determinant, 1.0)[:, None, None]
-    gradients = edges_uv.transpose(0, 2, 1) @ inverse @ edges
-    return np.asarray(gradients * usable[:, None, None], dtype=np.float32)
+    # Gradients are sums of the vectors dual to the two edges, which their metric gives.
+    pairs = ((edge, edge), (edge, other), (other, other))
+    e_e, e_o, o_o = (np.einsum('fi,fi->f', a, b)[:, None] for a, b in pairs)
+    determinant = e_e * o_o - e_o**2
+    scale = (determinant > 1e-18) / np.maximum(determinant, 1e-18)
+    dual, other_dual = scale * (o_o * edge - e_o * other), scale * (e_e * other - e_o * edge)
+    along_edge, along_other = edges_uv[..., None].transpose(1, 0, 2, 3)
+    return np.asarray(along_edge * dual[:, None] + along_other * other_dual[:, None], np.float32)

@@ -152,8 +152,11 @@ def _hidden(coverage: torch.Tensor, motion_px: float) -> torch.Tensor:
         return coverage == 1
     reach = math.ceil(motion_px / 2) + 1
     window = 2 * reach + 1
-    uncovered = functional.max_pool2d(1 - coverage[None, None], window, stride=1, padding=reach)
-    return uncovered[0, 0] == 0
+    # A square's maximum is that of its rows' maxima.
+    uncovered = 1 - coverage[None]
+    for _ in range(2):
+        uncovered = functional.max_pool1d(uncovered, window, stride=1, padding=reach).mT
+    return uncovered[0] == 0
 
 
 def _antialiased(
@@ -193,5 +196,7 @@ def radiance(
 ) -> torch.Tensor:
     """Return the radiance (N, 3) that fragments send to the camera, on any device."""
     surface = surface_at(mesh, seen, camera)
-    lit = lit_share(shadow, surface.position, surface.smooth_normal, seen.pixel)
+    rows = torch.div(seen.pixel, seen.width, rounding_mode='floor')
+    pixel = torch.stack([seen.pixel % seen.width, rows], dim=1)
+    lit = lit_share(shadow, surface.position, surface.smooth_normal, pixel)
     return shade(surface, lighting, lit, camera.centre)

@@ -9,6 +9,7 @@ in crevices is computed once for every vertex, after Bunnell, "Dynamic ambient o
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,9 @@ _SEARCH_TAPS = 6
 _TAPS = 12
 MAX_RADIUS_TEXELS = 14.0
 _GOLDEN_ANGLE = 2.39996323
+# Interleaved gradient noise of a pixel's column and row (Jimenez, "Next generation post processing
+# in Call of Duty: Advanced Warfare", 2014).
+NOISE = (0.06711056, 0.00583715, 52.9829189)
 # Beyond this cosine to the light's direction even wrapped light is dark.
 SHADED_COSINE = 0.25
 
@@ -80,8 +84,8 @@ def lit_share(
     """
     Return the share of the key light that reaches points (N, 3), (N, 1).
 
-    ``normal`` (N, 3) is the surface's; ``pixel`` (N,) turns the sampling pattern from one pixel to
-    the next, so that bands become fine noise, which supersampling removes.
+    ``normal`` (N, 3) is the surface's; ``pixel`` (N, 2), column and row, turns the sampling
+    pattern from one to the next, so that bands become fine noise, which supersampling removes.
     """
     device = position.device
     rotation = torch.as_tensor(shadow.camera.rotation, dtype=torch.float32, device=device)
@@ -108,9 +112,8 @@ def _filtered(
     pixel: torch.Tensor,
 ) -> torch.Tensor:
     """Return the lit share (N,); a blocker 1 m away blurs by ``texels_per_metre``."""
-    turn = 6.2831853 * torch.frac(
-        52.9829189 * torch.frac(0.06711056 * (pixel % 1021) + 0.00583715 * (pixel // 7 % 1019))
-    )
+    jitter = torch.frac(pixel.float() @ pixel.new_tensor(NOISE[:2], dtype=torch.float32))
+    turn = 6.2831853 * (torch.frac(NOISE[2] * jitter) - 0.5)
     cosine, sine = torch.cos(turn), torch.sin(turn)
     search_offsets, offsets = spiral()
     search = torch.full_like(depth, MAX_RADIUS_TEXELS)
@@ -124,6 +127,7 @@ def _filtered(
     return torch.where(count > 0, share, 1.0)
 
 
+@cache
 def spiral() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return where the map is looked up, in a unit disc: to find blockers, and to filter."""
     patterns = []
