@@ -1,151 +1,196 @@
 """
 Compiled kernels of the running average of an atlas.
 
-Shapes: N texels, V vertices, F faces, two views (of a single one, the other weighs nothing).
-Colours are RGB in 0..255. The state of an atlas is the mean ``colours`` (N, 3) and the
-``confidence`` (N,) in it, which is the sum of the weights that went in, up to a cap.
+They are for run_shared: a task is some faces, whose M texels are looked up, blended and averaged
+in passes that stay in the core's cache. A call with arrays costs as much as some texels, hence a
+pass a call. Shapes: N texels, V vertices, F faces, T texels a side. Colours are RGB in 0..255.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from realhands_ros.shared_work import next_task
+from realhands_ros.texture.view_kernels import look_at_faces
 
 # Sums may be reordered; NaN and infinity keep their meaning.
 _FASTMATH = {'reassoc', 'contract', 'nsz'}
 
 # Enough that taking a task costs nothing, few enough that both cores end together.
-_TEXELS_A_TASK = 4096
+_FACES_A_TASK = 32
 
+_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 # How much of the disbelieved weight of an outlier is taken from the confidence in the mean.
-_DOUBT = np.float32(0.5)
+_DOUBT = _HALF
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def average_into(  # type: ignore[no-untyped-def]
-    texel_faces,
-    barycentric,
-    faces,
-    view_colours,
-    view_weights,
-    vertex_gains,
-    most_confidence,
-    outlier_step,
-    colours,
-    confidence,
-    counter_address,
-):
+class AtlasState(NamedTuple):
     """
-    Average the views into all texels, each by its weight; a kernel for run_shared.
+    The mean ``colours`` (N, 3) and the ``confidence`` (N,) in it, both float32, and their picture.
 
-    ``view_colours`` (2, N, 3), ``view_weights`` (2, N); ``vertex_gains`` (2, V, 3): how much
-    brighter than the atlas a view shows the hand, at its vertices; ``texel_faces`` (N,) and
-    ``barycentric`` (N, 3) are a TexelTable's. A colour that is ``outlier_step`` off the mean
-    counts half, one further off less, but it shakes the confidence in the mean: a texel that is
-    seen wrongly once hardly changes, one that has changed follows after some frames.
+    The confidence is the sum of the weights that went in, up to a cap. ``picture`` (T * T, 3) and
+    ``coverage_map`` (T * T,) are uint8, 0 where nothing was seen.
     """
-    own = np.zeros((2, 3), np.float32)
-    seen = np.empty(3, np.float32)
-    while True:
-        first = next_task(counter_address) * _TEXELS_A_TASK
-        if first >= len(confidence):
-            return
-        for n in range(first, min(first + _TEXELS_A_TASK, len(confidence))):
-            weight_left, weight_right = view_weights[0, n], view_weights[1, n]
-            if weight_left + weight_right <= 0.0:
-                continue
-            face = texel_faces[n]
-            for view in range(2):
-                if view_weights[view, n] > 0.0:
-                    for channel in range(3):
-                        gain = (
-                            barycentric[n, 0] * vertex_gains[view, faces[face, 0], channel]
-                            + barycentric[n, 1] * vertex_gains[view, faces[face, 1], channel]
-                            + barycentric[n, 2] * vertex_gains[view, faces[face, 2], channel]
-                        )
-                        own[view, channel] = view_colours[view, n, channel] / gain
-            weight = _blend_views(own, weight_left, weight_right, outlier_step, seen)
-            known = confidence[n]
-            away = np.float32(0.0)
-            for channel in range(3):
-                away = max(away, abs(seen[channel] - colours[n, channel]))
-            if known > 0.0:
-                ratio = away / outlier_step
-                believed = weight / (np.float32(1.0) + ratio * ratio)
-                known = max(known - _DOUBT * (weight - believed), np.float32(0.0))
-                weight = believed
-            share = weight / (known + weight)
-            for channel in range(3):
-                colours[n, channel] += share * (seen[channel] - colours[n, channel])
-            confidence[n] = min(known + weight, most_confidence)
 
-
-@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def _blend_views(own, weight_left, weight_right, outlier_step, seen):  # type: ignore[no-untyped-def]
-    """Fill ``seen`` (3,) with the mean of both views' colours (2, 3); return the weight of it."""
-    total = weight_left + weight_right
-    share = weight_right / total
-    best = 1 if weight_right > weight_left else 0
-    spread = np.float32(0.0)
-    for channel in range(3):
-        if share == 0.0:
-            seen[channel] = own[0, channel]
-        elif share == 1.0:
-            seen[channel] = own[1, channel]
-        else:
-            difference = own[1, channel] - own[0, channel]
-            seen[channel] = own[0, channel] + share * difference
-            spread = max(spread, abs(difference))
-    # Two views that contradict one another: a highlight, or one shows something else.
-    if spread > outlier_step:
-        total = np.float32(0.5) * max(weight_left, weight_right)
-        for channel in range(3):
-            seen[channel] = own[best, channel]
-    return total
-
-
-@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
-def smooth_exponentially(  # type: ignore[no-untyped-def]
-    view_colours, view_weights, rate, colours, confidence
-):
-    """
-    Move all texels towards the mean of the views by ``rate`` (paper, section 3.2).
-
-    A texel that was never seen takes the colour at once.
-    """
-    for n in range(len(confidence)):
-        total = view_weights[0, n] + view_weights[1, n]
-        if total <= 0.0:
-            continue
-        share = rate if confidence[n] > 0.0 else 1.0
-        for channel in range(3):
-            mean = 0.0
-            for view in range(2):
-                if view_weights[view, n] > 0.0:
-                    mean += view_weights[view, n] * view_colours[view, n, channel] / total
-            colours[n, channel] += share * (mean - colours[n, channel])
-        confidence[n] = 1.0
+    colours: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    picture: NDArray[np.uint8]
+    coverage_map: NDArray[np.uint8]
 
 
 @numba.njit(nogil=True, cache=True)
-def write_picture(  # type: ignore[no-untyped-def]
-    texels, colours, confidence, most_confidence, picture, coverage_map, counter_address
+def average_into(  # type: ignore[no-untyped-def]
+    layout, views, vertex_gains, most_confidence, outlier_step, atlas, counter_address
 ):
     """
-    Write colours to (T * T, 3) uint8 and confidence to (T * T,) uint8; a kernel for run_shared.
+    Average both ``views`` into all texels, each by its weight.
 
-    Texels that were not seen are left as they are.
+    ``vertex_gains`` (2, V, 3): how much brighter than the atlas a view shows the hand, at its
+    vertices. A colour that is ``outlier_step`` off the mean counts half, one further off less, but
+    it shakes the confidence in the mean: a texel that is seen wrongly once hardly changes, one
+    that has changed follows after some frames.
     """
+    colours, weights = _space_for_a_task(layout.starts)
     while True:
-        first = next_task(counter_address) * _TEXELS_A_TASK
-        if first >= len(texels):
+        first_face, last_face = _next_faces(counter_address, len(layout.faces))
+        if first_face == last_face:
             return
-        for n in range(first, min(first + _TEXELS_A_TASK, len(texels))):
-            if confidence[n] <= 0.0:
-                continue
-            texel = texels[n]
+        for view in range(2):
+            look_at_faces(views[view], layout, first_face, last_face, colours[view], weights[view])
+            _take_light_off(
+                layout, vertex_gains[view], first_face, last_face, colours[view], weights[view]
+            )
+        first, last = layout.starts[first_face], layout.starts[last_face]
+        _blend_views(colours, weights, last - first, outlier_step)
+        _average(atlas, first, last, colours[0], weights[0], most_confidence, outlier_step)
+        _show(atlas, first, last, weights[0], most_confidence, layout.texels)
+
+
+@numba.njit(nogil=True, cache=True)
+def smooth_exponentially(layout, views, rate, atlas, counter_address):  # type: ignore[no-untyped-def]
+    """
+    Move all texels towards the mean of both ``views`` by ``rate`` (paper, section 3.2).
+
+    A texel that was never seen takes the colour at once.
+    """
+    colours, weights = _space_for_a_task(layout.starts)
+    while True:
+        first_face, last_face = _next_faces(counter_address, len(layout.faces))
+        if first_face == last_face:
+            return
+        for view in range(2):
+            look_at_faces(views[view], layout, first_face, last_face, colours[view], weights[view])
+        first, last = layout.starts[first_face], layout.starts[last_face]
+        _blend_views(colours, weights, last - first, np.float32(np.inf))
+        _smooth(atlas, first, last, colours[0], weights[0], rate)
+        _show(atlas, first, last, weights[0], _ONE, layout.texels)
+
+
+@numba.njit(nogil=True, cache=True)
+def _next_faces(counter_address, count):  # type: ignore[no-untyped-def]
+    """Return the first and the last face (exclusive) of the next task; the same at the end."""
+    first = min(next_task(counter_address) * _FACES_A_TASK, count)
+    return first, min(first + _FACES_A_TASK, count)
+
+
+@numba.njit(nogil=True, cache=True)
+def _space_for_a_task(starts):  # type: ignore[no-untyped-def]
+    """Return colours (2, M, 3) and weights (2, M) for the texels of any task in two views."""
+    num_faces = len(starts) - 1
+    most = 0
+    for f in range(0, num_faces, _FACES_A_TASK):
+        most = max(most, starts[min(f + _FACES_A_TASK, num_faces)] - starts[f])
+    return np.empty((2, most, 3), np.float32), np.empty((2, most), np.float32)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _take_light_off(layout, gains, first_face, last_face, colours, weights):  # type: ignore[no-untyped-def]
+    """Divide one view's colours by the gains (V, 3) at its vertices, and between them."""
+    faces, starts, barycentric, _ = layout
+    first = starts[first_face]
+    for f in range(first_face, last_face):
+        p, q, r = faces[f, 0], faces[f, 1], faces[f, 2]
+        for n in range(starts[f], starts[f + 1]):
+            if weights[n - first] > _ZERO:
+                for channel in range(3):
+                    colours[n - first, channel] /= (
+                        barycentric[n, 0] * gains[p, channel]
+                        + barycentric[n, 1] * gains[q, channel]
+                        + barycentric[n, 2] * gains[r, channel]
+                    )
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _blend_views(colours, weights, count, outlier_step):  # type: ignore[no-untyped-def]
+    """Put the mean of both views' colours, and the weight of it, in place of the left's."""
+    for i in range(count):
+        left, right = weights[0, i], weights[1, i]
+        if right <= _ZERO:
+            continue
+        spread = _ZERO
+        for channel in range(3):
+            spread = max(spread, abs(colours[1, i, channel] - colours[0, i, channel]))
+        total = left + right
+        share = right / total
+        # Two views that contradict one another: a highlight, or one shows something else.
+        if spread > outlier_step:
+            total = _HALF * max(left, right)
+            share = _ONE if right > left else _ZERO
+        if left <= _ZERO:
+            total, share = right, _ONE
+        for channel in range(3):
+            difference = colours[1, i, channel] - colours[0, i, channel]
+            colours[0, i, channel] += share * difference
+        weights[0, i] = total
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _average(atlas, first, last, colours, weights, most_confidence, outlier_step):  # type: ignore[no-untyped-def]
+    """Average colours (M, 3) that weigh more than 0 into the texels [first, last)."""
+    mean, confidence, _, _ = atlas
+    for n in range(first, last):
+        weight = weights[n - first]
+        if weight <= _ZERO:
+            continue
+        known = confidence[n]
+        if known > _ZERO:
+            away = _ZERO
             for channel in range(3):
-                picture[texel, channel] = np.uint8(min(max(colours[n, channel] + 0.5, 0.0), 255.0))
-            coverage_map[texel] = np.uint8(1.0 + 254.0 * min(confidence[n] / most_confidence, 1.0))
+                away = max(away, abs(colours[n - first, channel] - mean[n, channel]))
+            ratio = away / outlier_step
+            believed = weight / (_ONE + ratio * ratio)
+            known = max(known - _DOUBT * (weight - believed), _ZERO)
+            weight = believed
+        share = weight / (known + weight)
+        for channel in range(3):
+            mean[n, channel] += share * (colours[n - first, channel] - mean[n, channel])
+        confidence[n] = min(known + weight, most_confidence)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _smooth(atlas, first, last, colours, weights, rate):  # type: ignore[no-untyped-def]
+    """Move the texels [first, last) towards the colours (M, 3) that weigh more than 0."""
+    mean, confidence, _, _ = atlas
+    for n in range(first, last):
+        if weights[n - first] > _ZERO:
+            share = rate if confidence[n] > _ZERO else _ONE
+            for channel in range(3):
+                mean[n, channel] += share * (colours[n - first, channel] - mean[n, channel])
+            confidence[n] = _ONE
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def _show(atlas, first, last, weights, most_confidence, texels):  # type: ignore[no-untyped-def]
+    """Write those of the texels [first, last) that weigh more than 0 into picture and map."""
+    mean, confidence, picture, coverage_map = atlas
+    for n in range(first, last):
+        if weights[n - first] > _ZERO:
+            for channel in range(3):
+                level = min(max(mean[n, channel] + _HALF, _ZERO), np.float32(255.0))
+                picture[texels[n], channel] = np.uint8(level)
+            sure = min(confidence[n] / most_confidence, _ONE)
+            coverage_map[texels[n]] = np.uint8(_ONE + np.float32(254.0) * sure)

@@ -12,18 +12,13 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.texel_table import TexelTable
 from realhands_ros.shared_work import run_shared
 from realhands_ros.texture import atlas_kernels
-from realhands_ros.texture.shading import NUM_COEFFICIENTS, fit_shading, gains
-from realhands_ros.texture.view_sampler import Samples
+from realhands_ros.texture.atlas_kernels import AtlasState
+from realhands_ros.texture.light_meter import LightMeter
+from realhands_ros.texture.shading import NUM_COEFFICIENTS, gains
+from realhands_ros.texture.view_kernels import Layout, SeenView
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
-
-# Every so many texels are looked at to find the shading.
-_SHADING_STRIDE = 97
-# With fewer known texels among them the shading is fitted to an even skin of the mean tone.
-_MIN_KNOWN = 25
-# Colours (0..255) darker than this are mostly noise, brighter ones burnt out.
-_DARKEST, _BRIGHTEST = 10.0, 250.0
 
 
 @dataclass(frozen=True)
@@ -67,73 +62,64 @@ class AtlasPicture(NamedTuple):
 
 
 class HandAtlas:
-    """One hand's atlas; starts out unseen."""
+    """
+    One hand's atlas; starts out unseen.
+
+    ``picture`` is the atlas as it is now, ``shading`` (2, 9, 3) that of each view, the left first;
+    see shading.py. Pictures of earlier frames stay as they were.
+    """
 
     def __init__(
         self, table: TexelTable, faces: NDArray[np.int64], config: AveragingConfig
     ) -> None:
         """Begin unseen; ``table`` is the layout of the atlas on the mesh's ``faces`` (F, 3)."""
-        self._table = table
-        self._faces = faces
-        few = slice(None, None, _SHADING_STRIDE)
-        self._few_corners = faces[table.face[few]]
-        self._few_barycentric = table.barycentric[few].astype(np.float64)
+        self._layout = Layout(faces, table.starts, table.barycentric, table.texels)
         self._config = config
-        count = len(table.texels)
+        self._light_meter = LightMeter(table, faces)
+        count, size = len(table.texels), table.size
         self._colours = np.zeros((count, 3), np.float32)
         self._confidence = np.zeros(count, np.float32)
-        # Of each view, the left first; see shading.py.
         self.shading = np.zeros((2, NUM_COEFFICIENTS, 3))
+        self.picture = AtlasPicture(
+            np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8), 0.0
+        )
 
-    def update(self, samples: Samples, normals: FloatArray) -> None:
-        """Average one frame's samples in; ``normals`` (778, 3) of the vertices, rig's frame."""
+    def update(self, views: tuple[SeenView, SeenView], normals: FloatArray) -> None:
+        """Average one frame's views in; ``normals`` (778, 3) of the vertices, rig's frame."""
+        colours, coverage_map = self.picture.colours.copy(), self.picture.coverage_map.copy()
+        state = AtlasState(
+            self._colours, self._confidence, colours.reshape(-1, 3), coverage_map.reshape(-1)
+        )
         if self._is_plain:
-            atlas_kernels.smooth_exponentially(
-                samples.colours,
-                samples.weights,
-                self._config.exponential_rate,
-                self._colours,
-                self._confidence,
+            rate = np.float32(self._config.exponential_rate)
+            run_shared(atlas_kernels.smooth_exponentially, self._layout, views, rate, state)
+        else:
+            self.shading = self._light_meter(
+                views, normals, self._colours, self._confidence, self.shading
             )
-            return
-        self._update_shading(samples, normals)
-        run_shared(
-            atlas_kernels.average_into,
-            self._table.face,
-            self._table.barycentric,
-            self._faces,
-            samples.colours,
-            samples.weights,
-            np.stack([gains(shading, normals) for shading in self.shading]),
-            np.float32(self._config.most_confidence),
-            np.float32(self._config.outlier_step),
-            self._colours,
-            self._confidence,
-        )
-
-    def picture(self) -> AtlasPicture:
-        """Return the atlas as it is now."""
-        size = self._table.size
-        colours = np.zeros((size, size, 3), np.uint8)
-        coverage_map = np.zeros((size, size), np.uint8)
-        run_shared(
-            atlas_kernels.write_picture,
-            self._table.texels,
-            self._colours,
-            self._confidence,
-            self._most_confidence,
-            colours.reshape(-1, 3),
-            coverage_map.reshape(-1),
-        )
-        seen = np.count_nonzero(self._confidence)
-        return AtlasPicture(colours, coverage_map, seen / len(self._confidence))
+            run_shared(
+                atlas_kernels.average_into,
+                self._layout,
+                views,
+                np.stack([gains(shading, normals) for shading in self.shading]),
+                np.float32(self._config.most_confidence),
+                np.float32(self._config.outlier_step),
+                state,
+            )
+        self._set_picture(colours, coverage_map)
 
     def load(self, colours: Image, coverage_map: Image) -> None:
         """Take up the colours (T, T, 3) and coverage map (T, T) of a picture of the same size."""
-        covered = coverage_map.reshape(-1)[self._table.texels].astype(np.float32)
-        self._colours[:] = colours.reshape(-1, 3)[self._table.texels]
+        texels = self._layout.texels
+        covered = coverage_map.reshape(-1)[texels].astype(np.float32)
+        self._colours[:] = colours.reshape(-1, 3)[texels]
         self._confidence[:] = covered / 255.0 * self._most_confidence
         self.shading[:] = 0.0
+        self._set_picture(colours, coverage_map)
+
+    def _set_picture(self, colours: Image, coverage_map: Image) -> None:
+        share = np.count_nonzero(coverage_map) / len(self._confidence)
+        self.picture = AtlasPicture(colours, coverage_map, share)
 
     @property
     def _is_plain(self) -> bool:
@@ -142,31 +128,3 @@ class HandAtlas:
     @property
     def _most_confidence(self) -> float:
         return 1.0 if self._is_plain else self._config.most_confidence
-
-    def _update_shading(self, samples: Samples, normals: FloatArray) -> None:
-        """Find how bright each view shows the skin that is known."""
-        few = slice(None, None, _SHADING_STRIDE)
-        confidence = self._confidence[few].astype(np.float64)
-        own = self._colours[few].astype(np.float64)
-        weights = samples.weights[:, few].astype(np.float64)
-        colours = samples.colours[:, few].astype(np.float64)
-        if np.count_nonzero((confidence > 0.0) & (weights.max(axis=0) > 0.0)) < _MIN_KNOWN:
-            own[:] = _mean_tone(colours, weights)
-            confidence[:] = 1.0
-        normals = np.einsum('nk,nkc->nc', self._few_barycentric, normals[self._few_corners])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        for view in range(len(weights)):
-            usable = (weights[view] > 0.0) & (confidence > 0.0)
-            usable &= (colours[view].min(axis=1) > _DARKEST) & (own.min(axis=1) > _DARKEST)
-            usable &= colours[view].max(axis=1) < _BRIGHTEST
-            ratios = np.log(colours[view, usable] / own[usable])
-            trust = weights[view, usable] * np.minimum(confidence[usable], 1.0)
-            self.shading[view] = fit_shading(normals[usable], ratios, trust, self.shading[view])
-
-
-def _mean_tone(colours: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the median colour (3,) of what the first view that sees anything shows."""
-    for view_colours, view_weights in zip(colours, weights, strict=True):
-        if view_weights.any():
-            return np.asarray(np.median(view_colours[view_weights > 0.0], axis=0))
-    return np.full(3, 128.0)

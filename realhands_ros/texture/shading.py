@@ -31,14 +31,20 @@ _ITERATIONS = 3
 _LARGEST_GAIN = 4.0
 
 
+@numba.njit(nogil=True, cache=True)
 def quadratic_basis(normals: FloatArray) -> FloatArray:
     """Return the nine functions of unit normals (N, 3) that span those up to order 2, (N, 9)."""
-    x, y, z = normals.T
-    return np.stack(
-        [np.ones_like(x), x, y, z, x * y, y * z, x * z, x * x - y * y, z * z - 1 / 3], axis=1
-    )
+    basis = np.empty((len(normals), NUM_COEFFICIENTS))
+    for n in range(len(normals)):
+        x, y, z = normals[n, 0], normals[n, 1], normals[n, 2]
+        basis[n, 0] = 1.0
+        basis[n, 1], basis[n, 2], basis[n, 3] = x, y, z
+        basis[n, 4], basis[n, 5], basis[n, 6] = x * y, y * z, x * z
+        basis[n, 7], basis[n, 8] = x * x - y * y, z * z - 1 / 3
+    return basis
 
 
+@numba.njit(nogil=True, cache=True)
 def gains(coefficients: FloatArray, normals: FloatArray) -> NDArray[np.float32]:
     """
     Return by what a skin's own colour is to be multiplied, (N, 3), RGB.
@@ -46,10 +52,16 @@ def gains(coefficients: FloatArray, normals: FloatArray) -> NDArray[np.float32]:
     ``coefficients`` (9, 3) of one camera; ``normals`` (N, 3) unit, in the rig's frame.
     """
     limit = np.log(_LARGEST_GAIN)
-    logarithm = np.clip(quadratic_basis(normals) @ coefficients, -limit, limit)
-    return np.exp(logarithm).astype(np.float32)
+    basis = quadratic_basis(normals)
+    result = np.empty((len(normals), 3), np.float32)
+    for n in range(len(normals)):
+        for channel in range(3):
+            logarithm = _fitted(basis, coefficients, n, channel)
+            result[n, channel] = np.exp(min(max(logarithm, -limit), limit))
+    return result
 
 
+@numba.njit(nogil=True, cache=True)
 def fit_shading(
     normals: FloatArray, log_ratios: FloatArray, weights: FloatArray, last: FloatArray
 ) -> FloatArray:
@@ -63,15 +75,28 @@ def fit_shading(
     basis = quadratic_basis(normals)
     coefficients = last.copy()
     # The exposure may have jumped: the first residuals are taken about their median.
-    if len(log_ratios):
-        coefficients[0] += np.median(log_ratios - basis @ last, axis=0)
-    _fit(basis, log_ratios, np.ascontiguousarray(weights), last, coefficients)
+    residuals = np.empty(len(basis))
+    for channel in range(3):
+        for n in range(len(basis)):
+            residuals[n] = log_ratios[n, channel] - _fitted(basis, last, n, channel)
+        if len(residuals):
+            coefficients[0, channel] += np.median(residuals)
+    _fit(basis, log_ratios, weights, last, coefficients)
     return coefficients
 
 
 @numba.njit(nogil=True, cache=True)
+def _fitted(basis, coefficients, n, channel):  # type: ignore[no-untyped-def]
+    """Return the fitted log ratio; in a loop, since BLAS threads cost more than they save."""
+    total = 0.0
+    for i in range(NUM_COEFFICIENTS):
+        total += basis[n, i] * coefficients[i, channel]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
 def _fit(basis, log_ratios, weights, last, coefficients):  # type: ignore[no-untyped-def]
-    """Improve ``coefficients`` (9, 3); in loops, since BLAS threads cost more than they save."""
+    """Improve ``coefficients`` (9, 3)."""
     count = basis.shape[1]
     for _ in range(_ITERATIONS):
         system = np.zeros((count, count))
@@ -79,9 +104,7 @@ def _fit(basis, log_ratios, weights, last, coefficients):  # type: ignore[no-unt
         for n in range(len(basis)):
             residual = 0.0
             for channel in range(3):
-                fitted = 0.0
-                for i in range(count):
-                    fitted += basis[n, i] * coefficients[i, channel]
+                fitted = _fitted(basis, coefficients, n, channel)
                 residual = max(residual, abs(log_ratios[n, channel] - fitted))
             weight = weights[n] / (1.0 + (residual / _LOG_RATIO_SPREAD) ** 2)
             for i in range(count):

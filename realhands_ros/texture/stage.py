@@ -23,7 +23,8 @@ from realhands_ros.texture.hand_atlas import AtlasPicture, AveragingConfig, Hand
 from realhands_ros.texture.hand_texture import HandTexture, Image
 from realhands_ros.texture.personal_shape import PersonalShape
 from realhands_ros.texture.profile import SIDES, HandProfile, ProfileHand
-from realhands_ros.texture.view_sampler import SceneOfHands, ViewSampler
+from realhands_ros.texture.scene import SceneOfHands
+from realhands_ros.texture.view_reader import ViewReader
 
 # Meshes that do not lie where the hand is would paint it with what is beside it.
 _NO_UPDATE = MeshFlag.LOW_CONFIDENCE | MeshFlag.EXTRAPOLATED
@@ -169,10 +170,14 @@ class _Hand:
 
     def reset(self) -> None:
         is_plain = self._config.averaging.smoothing == 'exponential'
-        self._sampler = ViewSampler(self._table, is_plain=is_plain)
+        self._reader = ViewReader(is_plain=is_plain)
         self._atlas = HandAtlas(self._table, self.faces, self._config.averaging)
-        self.picture = self._atlas.picture()
         self.shape.reset()
+
+    @property
+    def picture(self) -> AtlasPicture:
+        """Return the atlas as it is now."""
+        return self._atlas.picture
 
     def objection(self, mesh: HandMesh) -> str:
         """Return why a mesh must not touch the atlas, in words; empty when it may."""
@@ -190,12 +195,11 @@ class _Hand:
         """Average a frame in; return why that was not possible, or nothing."""
         normals = vertex_normals(mesh.vertices_cam, self.faces)
         try:
-            samples = self._sampler(scene, number, normals, mesh.views, cameras)
+            views = self._reader(scene, number, normals, mesh.views, cameras)
         except ImageError as error:
             return str(error)
-        self._atlas.update(samples, normals)
+        self._atlas.update(views, normals)
         self.shape.observe(mesh)
-        self.picture = self._atlas.picture()
         self.last_id = mesh.id
         return ''
 
@@ -221,7 +225,6 @@ class _Hand:
 
     def load(self, saved: ProfileHand) -> None:
         self._atlas.load(saved.colours, saved.coverage_map)
-        self.picture = self._atlas.picture()
         self.shape.load(saved.estimate)
 
 

@@ -262,6 +262,48 @@ def test_one_view_is_enough(studio) -> None:
     assert TextureStage(SMALL)([second], studio.cameras)[0].updated
 
 
+def test_crops_may_differ_in_layout_and_size(studio) -> None:
+    mesh = studio.hand()
+    plain = TextureStage(SMALL)([mesh], studio.cameras)[0]
+    left, right = mesh.views
+    left = replace(left, crop=np.asfortranarray(left.crop))
+    right = replace(
+        right,
+        crop=np.ascontiguousarray(right.crop[:200, :210]),
+        silhouette=right.silhouette[:200, :210],
+    )
+    right.crop.flags.writeable = False
+    other = TextureStage(SMALL)([replace(mesh, views=(left, right))], studio.cameras)[0]
+    both = (plain.coverage_map > 20) & (other.coverage_map > 20)
+    assert both.sum() > 0.8 * (plain.coverage_map > 20).sum()
+    difference = np.abs(plain.colours[both].astype(int) - other.colours[both])
+    assert np.percentile(difference, 95) < 8
+
+
+def test_the_atlas_does_not_depend_on_which_thread_is_first(studio) -> None:
+    meshes = [studio.hand(place=(0.0, 0.0, depth)) for depth in (0.45, 0.4, 0.35)]
+    runs = []
+    for _ in range(3):
+        stage = TextureStage(SMALL)
+        runs.append([stage([mesh], studio.cameras)[0] for mesh in meshes])
+    for run in runs[1:]:
+        for texture, first in zip(run, runs[0], strict=True):
+            np.testing.assert_array_equal(texture.colours, first.colours)
+            np.testing.assert_array_equal(texture.coverage_map, first.coverage_map)
+
+
+def test_textures_of_earlier_frames_stay_as_they_were(studio) -> None:
+    stage = TextureStage(SMALL)
+    first = stage([studio.hand()], studio.cameras)[0]
+    colours, coverage_map = first.colours.copy(), first.coverage_map.copy()
+    profile = stage.profile()
+    stage.load(profile)
+    stage([studio.hand(shown='palm')], studio.cameras)
+    np.testing.assert_array_equal(first.colours, colours)
+    np.testing.assert_array_equal(first.coverage_map, coverage_map)
+    np.testing.assert_array_equal(profile.hands['right'].colours, colours)
+
+
 def test_a_frame_without_hands_gives_nothing(studio) -> None:
     assert TextureStage(SMALL)([], studio.cameras) == ()
 
