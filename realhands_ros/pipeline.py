@@ -106,6 +106,7 @@ class HandPipeline:
             textures = clock.run('texture', lambda: stage(meshes, frame.cameras))
         self._last = {mesh.id: mesh for mesh in meshes}
         self.keypoints.remember(meshes, frame.stamp_ns)
+        self.keypoints.look_ahead()
         return FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,

@@ -63,6 +63,14 @@ class ViewDetector(Protocol):
         """
         ...
 
+    def look_ahead(self, image: ViewImage) -> None:
+        """
+        Search the image that ``detect`` had last for others, for the next call of it.
+
+        What takes long is so done after the known hands are out. A detector may ignore it.
+        """
+        ...
+
     def reset(self) -> None:
         """Forget earlier images."""
         ...

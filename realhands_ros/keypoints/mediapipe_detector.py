@@ -63,14 +63,20 @@ class MediaPipeDetector:
         self._palms = PalmModel(complexity, detection_confidence)
         self._landmarks = LandmarkModel(complexity)
         self._searches = 0
+        self._found: list[HandDetection] = []
+        self._candidates: list[Region] = []
 
     def detect(
         self, image: ViewImage, expected: Sequence[FloatArray] = (), *, search: bool = True
     ) -> list[HandDetection]:
         """Return the hands at ``expected`` and, with ``search``, others: see ViewDetector."""
         found: list[HandDetection] = []
+        candidates, self._candidates = self._candidates, []
         for keypoints_px in expected:
             self._look(image, region_of_keypoints(keypoints_px), found)
+        for region in candidates:
+            if len(found) < self._max_hands:
+                self._look(image, region, found)
         for part in self._parts(image) if search else ():
             if len(found) >= self._max_hands:
                 break
@@ -78,11 +84,23 @@ class MediaPipeDetector:
         if self._still_images:
             for hand in list(found):
                 self._look(image, region_of_keypoints(hand.keypoints_px), found)
+        self._found = found
         return found
+
+    def look_ahead(self, image: ViewImage) -> None:
+        """Note where palms are that belong to no hand found last: see ViewDetector."""
+        if len(self._found) >= self._max_hands:
+            return
+        for part in self._parts(image):
+            new = [
+                palm for palm in self._palms_in(image, part) if not _is_taken(palm, self._found)
+            ]
+            self._candidates += [region_of_palm(palm) for palm in new]
 
     def reset(self) -> None:
         """Begin the search with the whole image again."""
         self._searches = 0
+        self._found, self._candidates = [], []
 
     def close(self) -> None:
         """Free the models."""

@@ -75,6 +75,9 @@ class TasksDetector:
         )
         return [_detection(image, *hand) for hand in found]
 
+    def look_ahead(self, image: ViewImage) -> None:
+        """Do nothing: the landmarker searches by itself."""
+
     def reset(self) -> None:
         """Forget the hands of earlier images."""
         from mediapipe.tasks.python import vision

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from realhands_ros.keypoints.one_euro import OneEuroConfig
 from realhands_ros.keypoints.sighting import match_views
 
 FloatArray = NDArray[np.float64]
+S = TypeVar('S')
+T = TypeVar('T')
 KeypointFilter = Literal['none', 'one_euro']
 
 # While hands are followed, each view is searched for others only every so many frames; in every
@@ -156,6 +158,7 @@ class KeypointStage:
         self._report = KeypointReport()
         self._frames = self._swapped_frames = 0
         self._last_stamp_ns: int | None = None
+        self._to_search: list[tuple[ViewDetector, ViewImage]] = []
 
     @property
     def report(self) -> KeypointReport:
@@ -169,11 +172,14 @@ class KeypointStage:
         A view that lost the hand has scores of 0, and a crop where the hand is expected. Stamps
         that go backwards (a bag that starts anew) start anew here too. Raises nothing for what an
         image may show.
+
+        While hands are followed the search for others is put off; see ``look_ahead``.
         """
         goes_back = self._last_stamp_ns is not None and frame.stamp_ns < self._last_stamp_ns
         if goes_back or self.config.still_images:
             self.reset()
         self._last_stamp_ns = frame.stamp_ns
+        self.look_ahead()
         self._apply_corrections()
         detections, blank = self._detect(frame)
         sightings = match_views(detections, frame.cameras)
@@ -193,6 +199,16 @@ class KeypointStage:
             for track in self._tracker.tracks
             if self._is_believed(track)
         )
+
+    def look_ahead(self) -> None:
+        """
+        Search the last frame for hands that are not followed yet; the next one looks at them.
+
+        It is done at the beginning of the next call otherwise, with the same results, which then
+        come later.
+        """
+        waiting, self._to_search = self._to_search, []
+        self._map(lambda search: search[0].look_ahead(search[1]), waiting)
 
     def remember(self, meshes: Iterable[HandMesh], stamp_ns: int) -> None:
         """
@@ -214,6 +230,7 @@ class KeypointStage:
         self._corrections = {}
         self._swapped_frames = self._frames = 0
         self._last_stamp_ns = None
+        self._to_search = []
         for detector in self._detectors:
             detector.reset()
 
@@ -251,10 +268,12 @@ class KeypointStage:
         ]
         period = _SEARCH_PERIOD if expected and self._all_seen_by(view) else frame.num_views
         is_its_turn = (self._frames + view * period // 2) % period == 0
+        detector, image = self._detectors[view], ViewImage(frame.images[view], frame.lenses[view])
+        if is_its_turn and expected:
+            self._to_search.append((detector, image))
         # A first frame, which may be the only one, is searched in full.
-        search = is_its_turn or self._frames == 0
-        image = ViewImage(frame.images[view], frame.lenses[view])
-        return self._detectors[view].detect(image, expected, search=search)
+        search = (is_its_turn and not expected) or self._frames == 0
+        return detector.detect(image, expected, search=search)
 
     def _all_seen_by(self, view: int) -> bool:
         """Return whether a view saw every hand of the last frame."""
@@ -271,9 +290,7 @@ class KeypointStage:
         track.is_believed |= track.evidence >= enough or self.config.still_images
         return track.is_believed
 
-    def _map(
-        self, work: Callable[[int], list[HandDetection]], views: Sequence[int]
-    ) -> list[list[HandDetection]]:
+    def _map(self, work: Callable[[S], T], views: Sequence[S]) -> list[T]:
         if len(views) < 2 or not self.config.parallel_views:
             return [work(view) for view in views]
         if self._threads is None:

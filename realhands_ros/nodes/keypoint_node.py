@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray, HandObservationArray
 from realhands_ros.keypoints.frame import StereoFrame
-from realhands_ros.keypoints.stage import KeypointStage
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.image_decoding import decode_image
 from realhands_ros.nodes.mesh_conversion import mesh_from_msg
@@ -23,6 +22,9 @@ from realhands_ros.nodes.rehearsal import empty_frame, rehearse
 from realhands_ros.nodes.stage_configs import keypoint_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
+
+if TYPE_CHECKING:
+    from realhands_ros.keypoints.stage import KeypointStage
 
 
 class KeypointNode(StageNode):
@@ -37,6 +39,9 @@ class KeypointNode(StageNode):
 
     def load(self) -> None:
         """Load the detector's models."""
+        # Imported here: the middleware finds the other nodes meanwhile.
+        from realhands_ros.keypoints.stage import KeypointStage
+
         self._stage = KeypointStage(keypoint_config(self.values))
         frame = empty_frame(stereo=self.values['stereo'])
         rehearse(lambda: self._stage(frame))
@@ -73,6 +78,10 @@ class KeypointNode(StageNode):
     def give_up(self, item: tuple[Image, ...]) -> None:
         """Say that the node lives but saw nothing in these images."""
         self._publish(item[0].header, [])
+
+    def afterwards(self) -> None:
+        """Search for hands that are not followed yet."""
+        self._stage.look_ahead()
 
     def unload(self) -> None:
         """Close the detectors."""

@@ -68,6 +68,9 @@ class StageNode(LifecycleNode, ABC):
     def give_up(self, item: Any) -> None:
         """Publish what says that an item could not be used; by default nothing."""
 
+    def afterwards(self) -> None:
+        """Do what could wait until a result was out; by default nothing."""
+
     def unload(self) -> None:
         """Free what ``load`` built, as far as it came."""
 
@@ -206,6 +209,7 @@ class StageNode(LifecycleNode, ABC):
             return
         stage_ms = 1e3 * (time.perf_counter() - start)
         self.health.published(hands, stage_ms, self._age_ms(header))
+        self._survive(self.afterwards)
 
     def _age_ms(self, header: Header) -> float:
         age_ms = 1e-6 * (self.get_clock().now().nanoseconds - nanoseconds(header.stamp))

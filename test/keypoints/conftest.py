@@ -126,6 +126,7 @@ class ScriptedDetector:
     script: list[list[HandDetection]]
     expected: list[list[FloatArray]] = field(default_factory=list)
     searches: list[bool] = field(default_factory=list)
+    searched_ahead: list[ViewImage] = field(default_factory=list)
 
     def detect(
         self, image: ViewImage, expected: Sequence[FloatArray], *, search: bool
@@ -134,6 +135,9 @@ class ScriptedDetector:
         self.expected.append(list(expected))
         self.searches.append(search)
         return list(line)
+
+    def look_ahead(self, image: ViewImage) -> None:
+        self.searched_ahead.append(image)
 
     def reset(self) -> None:
         pass

@@ -95,6 +95,27 @@ def test_a_told_region_is_enough(samples, still):
     detector.close()
 
 
+def test_what_was_seen_ahead_is_looked_at_next(samples):
+    detector, found = MediaPipeDetector(), []
+    for sample in samples:
+        image = ViewImage(bgr(sample))
+        detector.reset()
+        searched = nearest(detector.detect(image), sample)
+        detector.reset()
+        assert detector.detect(image, search=False) == []
+        detector.look_ahead(image)
+        ahead = nearest(detector.detect(image, search=False), sample)
+        assert (ahead is None) == (searched is None)
+        if ahead is not None:
+            np.testing.assert_allclose(ahead.keypoints_px, searched.keypoints_px, atol=1e-3)
+            found.append(ahead)
+            # Palms of known hands are nothing new.
+            detector.look_ahead(image)
+            assert len(detector.detect(image, search=False)) == 0
+    assert len(found) >= 4
+    detector.close()
+
+
 def test_one_hand_that_is_expected_twice_is_one(samples, still):
     for sample in samples[:6]:
         hand = nearest(still.detect(ViewImage(bgr(sample))), sample)

@@ -159,6 +159,25 @@ def test_a_lost_hand_is_not_reported_and_looked_for_a_moment(
     assert left.searches[-1] != right.searches[-1] == left.searches[-2]
 
 
+def test_while_a_hand_is_followed_others_are_searched_for_afterwards(
+    rig, hand_at, detection, frame_of, scripted
+):
+    detector = scripted([[detection(hand_at(WRIST), rig.left)]])
+    stage = stage_of(detector)
+    frames = [frame_of(rig, n * FRAME_NS, views=1) for n in range(14)]
+    for frame in frames:
+        stage(frame)
+    assert detector.searches == [True] + 13 * [False]
+    # The frame of number 6 when that of number 7 comes; that of number 12 with it.
+    assert [image.pixels is frames[6].images[0] for image in detector.searched_ahead] == [
+        True,
+        False,
+    ]
+    stage(frame_of(rig, 14 * FRAME_NS, views=1))
+    stage.look_ahead()
+    assert len(detector.searched_ahead) == 2
+
+
 def test_stamps_that_go_back_start_anew(rig, hand_at, detection, frame_of, scripted):
     stage = stage_of(*(scripted([[detection(hand_at(WRIST), c)]]) for c in rig.views))
     (before,) = stage(frame_of(rig, 100 * FRAME_NS))
