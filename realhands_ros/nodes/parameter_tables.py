@@ -47,7 +47,7 @@ _CAMERAS = (
 
 KEYPOINT_PARAMETERS = (
     *_EVERY_NODE,
-    _niceness(5),
+    _niceness(0),
     *_CAMERAS,
     Parameter(
         'image_reliability',
