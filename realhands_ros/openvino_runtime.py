@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from pathlib import Path
 from typing import Any, cast
 
+from realhands_ros.resources import cache_folder
 from realhands_ros.signal_stack import widen_signal_stack
 
 _TELEMETRY = 'openvino_telemetry'
@@ -34,8 +37,10 @@ def infer_request(model: Any, *, threads: int | None, precision: str | None = No
     """
     Compile a model for single requests, and return one.
 
-    ``threads`` None is all cores; ``precision`` None is the fastest of the processor, 'f32' exact.
-    Raises RuntimeError when the model cannot be compiled.
+    ``model``: an openvino.Model, or the path of a file. What a file was compiled to is kept for
+    the next process, since a node that is started anew must be back soon. ``threads`` None is all
+    cores; ``precision`` None is the fastest of the processor, 'f32' exact. Raises RuntimeError
+    when the model cannot be compiled.
     """
     # Bound to one core, a network would wait for whichever process is busy there.
     options: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False}
@@ -43,9 +48,20 @@ def infer_request(model: Any, *, threads: int | None, precision: str | None = No
         options['INFERENCE_NUM_THREADS'] = threads
     if precision is not None:
         options['INFERENCE_PRECISION_HINT'] = precision
+    if isinstance(model, Path) and (folder := _writable_cache()) is not None:
+        options['CACHE_DIR'] = str(folder)
     request = load_openvino().compile_model(model, 'CPU', options).create_infer_request()
     widen_signal_stack()
     return request
+
+
+def _writable_cache() -> Path | None:
+    folder = cache_folder('openvino')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _share_an_array(openvino: Any) -> None:

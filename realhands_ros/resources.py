@@ -1,4 +1,8 @@
-"""Where the package's data files lie: in the source tree, else in the installed ROS package."""
+"""
+Where the package's data files lie: in the source tree, else in the installed ROS package.
+
+What it makes by itself, and can make anew, lies in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +32,9 @@ def resource_path(relative: str) -> Path:
         'source the workspace (install/setup.bash) or run from a clone of the repository'
     )
     raise ConfigError(message)
+
+
+def cache_folder(name: str) -> Path:
+    """Return ``$XDG_CACHE_HOME/realhands/name``, whether it exists or not."""
+    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(cache) / 'realhands' / name

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
+from realhands_ros.resources import cache_folder
 from realhands_ros.synthesis.film import FilmSettings
 
 _DEFAULT = '(default: %(default)s)'
@@ -15,8 +15,7 @@ _DEFAULT = '(default: %(default)s)'
 
 def default_folder() -> Path:
     """Return where recordings and results are kept: ``$XDG_CACHE_HOME/realhands/demo``."""
-    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(cache) / 'realhands' / 'demo'
+    return cache_folder('demo')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

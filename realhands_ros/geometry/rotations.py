@@ -1,28 +1,105 @@
 """
-Rotations as axis-angle vectors and matrices, numpy arrays, by scipy's Rotation.
+Rotations as axis-angle vectors, matrices, quaternions and angles, numpy arrays of float64.
 
 An axis-angle vector's direction is the axis and its length the angle in radians; a matrix R takes
-column vectors: ``x' = R x``. tensor_rotations.py has them on tensors.
+column vectors: ``x' = R x``; a quaternion is x y z w; Euler angles turn about x, then about the
+turned y, then about the turned z. tensor_rotations.py has the first two on tensors. scipy's
+Rotation, which the tests compare with, takes a fifth of a second to import, and a node that is
+started anew must be back soon.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 FloatArray = NDArray[np.float64]
+
+# Of the angle about y, below which the others cannot be told apart.
+_NO_COSINE = 1e-7
 
 
 def axis_angle_to_matrix(axis_angle: ArrayLike) -> FloatArray:
     """Return the matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians."""
-    vectors = np.asarray(axis_angle, dtype=np.float64)
-    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
-    return np.asarray(matrices, dtype=np.float64).reshape(*vectors.shape[:-1], 3, 3)
+    quaternions = axis_angle_to_quaternion(axis_angle)
+    axis, w = quaternions[..., :3], quaternions[..., 3, None, None]
+    outer = axis[..., :, None] * axis[..., None, :]
+    cosine = 2.0 * w**2 - 1.0
+    return np.asarray(2.0 * outer + cosine * np.eye(3) + 2.0 * w * _cross_matrix(axis))
 
 
 def matrix_to_axis_angle(matrices: ArrayLike) -> FloatArray:
-    """Return the axis-angle vectors (..., 3), of length at most pi, of matrices (..., 3, 3)."""
-    stacked = np.asarray(matrices, dtype=np.float64)
-    vectors = Rotation.from_matrix(stacked.reshape(-1, 3, 3)).as_rotvec()
-    return np.asarray(vectors, dtype=np.float64).reshape(*stacked.shape[:-2], 3)
+    """Return the axis-angle vectors (..., 3), of length at most pi, of rotations (..., 3, 3)."""
+    quaternions = matrix_to_quaternion(matrices)
+    # Of a rotation's two quaternions, the one that turns by pi at most.
+    quaternions = np.where(quaternions[..., 3:] < 0.0, -quaternions, quaternions)
+    axis, w = quaternions[..., :3], quaternions[..., 3:]
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    turns = sine > 0.0
+    factor = np.where(turns, 2.0 * np.arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
+    return np.asarray(factor * axis)
+
+
+def axis_angle_to_quaternion(axis_angle: ArrayLike) -> FloatArray:
+    """Return the unit quaternions (..., 4), x y z w, of axis-angle vectors (..., 3)."""
+    vectors = np.asarray(axis_angle, dtype=np.float64)
+    half = 0.5 * np.linalg.norm(vectors, axis=-1, keepdims=True)
+    # np.sinc(x) is sin(pi x) / (pi x), and 1 at zero.
+    return np.concatenate([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)], axis=-1)
+
+
+def matrix_to_quaternion(matrices: ArrayLike) -> FloatArray:
+    """
+    Return unit quaternions (..., 4), x y z w, of rotation matrices (..., 3, 3).
+
+    The element of largest magnitude is positive. Without loss of digits at any angle: Shepperd,
+    "Quaternion from rotation matrix", 1978.
+    """
+    m = np.asarray(matrices, dtype=np.float64)
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    symmetric, skew = m + m.swapaxes(-1, -2), m - m.swapaxes(-1, -2)
+    xy, xz, yz = symmetric[..., 0, 1], symmetric[..., 0, 2], symmetric[..., 1, 2]
+    xw, yw, zw = skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]
+    # 4 q q^T, whose every row is a multiple of the quaternion q; the longest one is the best.
+    rows = np.stack([
+        1.0 + xx - yy - zz, xy, xz, xw,
+        xy, 1.0 - xx + yy - zz, yz, yw,
+        xz, yz, 1.0 - xx - yy + zz, zw,
+        xw, yw, zw, 1.0 + xx + yy + zz,
+    ], axis=-1).reshape(*m.shape[:-2], 4, 4)  # fmt: skip
+    longest = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), axis=-1)[..., None, None]
+    quaternions = np.take_along_axis(rows, longest, axis=-2)[..., 0, :]
+    return np.asarray(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True))
+
+
+def euler_to_matrix(angles: ArrayLike) -> FloatArray:
+    """Return the matrices (..., 3, 3) of Euler angles (..., 3), about x, y and z, in radians."""
+    about_axes = np.asarray(angles, dtype=np.float64)[..., None] * np.eye(3)
+    x, y, z = (axis_angle_to_matrix(about_axes[..., axis, :]) for axis in range(3))
+    return np.asarray(x @ y @ z)
+
+
+def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
+    """
+    Return the Euler angles (..., 3), about x, y and z, of rotation matrices (..., 3, 3).
+
+    That about y is a right angle at most. Where it is one, only the sum or the difference of the
+    others is known: that about z is then zero.
+    """
+    m = np.asarray(matrices, dtype=np.float64)
+    cosine = np.hypot(m[..., 0, 0], m[..., 0, 1])
+    is_known = cosine > _NO_COSINE
+    x = np.arctan2(
+        *np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1]))
+    )
+    y = np.arctan2(m[..., 0, 2], cosine)
+    z = np.where(is_known, np.arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
+    return np.stack([x, y, z], axis=-1)
+
+
+def _cross_matrix(vectors: FloatArray) -> FloatArray:
+    """Return the matrices (..., 3, 3) that take the cross product of ``vectors`` with others."""
+    x, y, z = (vectors[..., i] for i in range(3))
+    zero = np.zeros_like(x)
+    rows = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1)
+    return np.asarray(rows.reshape(*vectors.shape[:-1], 3, 3))

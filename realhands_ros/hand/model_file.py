@@ -12,6 +12,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +95,11 @@ def model_file_path(folder: Path | str, handedness: Handedness) -> Path:
 
 def load_hand_model_data(folder: Path | str, handedness: Handedness = 'right') -> HandModelData:
     """
-    Read ``MANO_RIGHT.npz`` or ``MANO_LEFT.npz`` of a folder.
+    Read ``MANO_RIGHT.npz`` or ``MANO_LEFT.npz`` of a folder, unless this process has it already.
 
-    Raises ModelFileError when the file is missing, damaged, holds pickled objects, or is not in
-    MANO's layout.
+    The arrays are shared by all who ask for them: they are not to be written to. Raises
+    ModelFileError when the file is missing, damaged, holds pickled objects, or is not in MANO's
+    layout.
     """
     path = model_file_path(folder, handedness)
     if not path.is_file():
@@ -106,6 +108,12 @@ def load_hand_model_data(folder: Path | str, handedness: Handedness = 'right') -
             f'`realhands hand import MANO_{handedness.upper()}.pkl --out {folder}`'
         )
         raise ModelFileError(message)
+    status = path.stat()
+    return _read(path, handedness, (status.st_ino, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, handedness: Handedness, version: tuple[int, int]) -> HandModelData:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in FILE_KEYS if key in archive}

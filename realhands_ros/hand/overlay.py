@@ -13,15 +13,11 @@ from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rasterizer import NEAR_M
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.portrait import shade
+from realhands_ros.hand.side_colours import SIDE_COLOURS
 from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
 
 Image = NDArray[np.uint8]
 
-# RGB.
-SIDE_COLOURS: dict[Handedness, tuple[int, int, int]] = {
-    'right': (245, 190, 140),
-    'left': (140, 190, 245),
-}
 _OPACITY = 0.75
 
 

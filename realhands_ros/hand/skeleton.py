@@ -22,8 +22,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
+from realhands_ros.geometry.rotations import (
+    axis_angle_to_matrix,
+    euler_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_euler,
+)
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.topology import (
     FINGER_NAMES,
@@ -97,8 +102,7 @@ class HandSkeleton:
         ``angles`` (..., 15, 3) are flexion, abduction and twist in radians.
         """
         angles = np.asarray(angles, dtype=np.float64)
-        local = Rotation.from_euler('XYZ', angles.reshape(-1, 3)).as_rotvec()
-        local = local.reshape(angles.shape)
+        local = matrix_to_axis_angle(euler_to_matrix(angles))
         pose = np.einsum('jab,...jb->...ja', self.frames, local)
         return np.asarray(pose.reshape(*angles.shape[:-2], 3 * NUM_FINGER_JOINTS))
 
@@ -107,13 +111,12 @@ class HandSkeleton:
         pose = np.asarray(pose_aa, dtype=np.float64)
         rotvecs = pose.reshape(*pose.shape[:-1], NUM_FINGER_JOINTS, 3)
         local = np.einsum('jba,...jb->...ja', self.frames, rotvecs)
-        angles = Rotation.from_rotvec(local.reshape(-1, 3)).as_euler('XYZ')
-        return np.asarray(angles.reshape(rotvecs.shape))
+        return matrix_to_euler(axis_angle_to_matrix(local))
 
     def posed_points(self, pose_aa: ArrayLike) -> FloatArray:
         """Return joints and tips (n, 21, 3) of finger poses (n, 45); the wrist stays as it is."""
         pose = np.asarray(pose_aa, dtype=np.float64).reshape(-1, NUM_FINGER_JOINTS, 3)
-        local = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(*pose.shape, 3)
+        local = axis_angle_to_matrix(pose)
         rotations = np.empty((len(pose), NUM_JOINTS, 3, 3))
         rotations[:, 0] = np.eye(3)
         posed = np.broadcast_to(self.points, (len(pose), *self.points.shape)).copy()

@@ -64,12 +64,16 @@ class CompiledNetwork(Predictor):
                 '.safetensors'
             )
             raise ConfigError(message)
-        model, self.info = _read(path)
-        super().__init__(self.info.config, openvino_runner(model, threads))
+        self.info = read_compiled_info(path)
+        super().__init__(self.info.config, openvino_runner(path, threads))
 
 
 def openvino_runner(model: Any, threads: int | None) -> Callable[..., Prediction]:
-    """Return a function from the network's arguments to its Prediction, of an openvino.Model."""
+    """
+    Return a function from the network's arguments to its Prediction.
+
+    ``model`` is an openvino.Model, or the path of one.
+    """
     request = infer_request(model, threads=threads)
     outputs = range(len(Prediction._fields))
 
@@ -82,10 +86,6 @@ def openvino_runner(model: Any, threads: int | None) -> Callable[..., Prediction
 
 def read_compiled_info(path: Path) -> WeightsInfo:
     """Return what a compiled network says about itself; raises as CompiledNetwork does."""
-    return _read(path)[1]
-
-
-def _read(path: Path) -> tuple[Any, WeightsInfo]:
     for file in (path, path.with_suffix('.bin')):
         if not file.is_file():
             message = f'there is no compiled network at {file}; {REMEDY}'
@@ -105,7 +105,7 @@ def _read(path: Path) -> tuple[Any, WeightsInfo]:
     if facts.get('checksum') != _checksum(path):
         message = f'the checksum of {path.with_suffix(".bin")} is wrong: it was altered; {REMEDY}'
         raise WeightsError(message)
-    return model, WeightsInfo.from_metadata(path, facts)
+    return WeightsInfo.from_metadata(path, facts)
 
 
 def _facts(model: Any) -> dict[str, Any]:

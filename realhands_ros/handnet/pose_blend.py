@@ -11,9 +11,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
-from scipy.special import expit
 
+from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from realhands_ros.hand.topology import NUM_JOINTS
 
 FloatArray = NDArray[np.float64]
@@ -23,7 +22,9 @@ PoseBlend = Literal['linear', 'rotation']
 
 def right_weights(stereo_logits: FloatArray) -> FloatArray:
     """Return the right view's weights (48,) of both views' logits (2, 2, 48): see Prediction."""
-    weights: FloatArray = expit(stereo_logits[0, 0] + stereo_logits[1, 1])
+    logits = stereo_logits[0, 0] + stereo_logits[1, 1]
+    # The logistic function, in a form that no logit overflows.
+    weights: FloatArray = np.exp(-np.logaddexp(0.0, -logits))
     return weights
 
 
@@ -40,11 +41,10 @@ def blend_rotations(left: FloatArray, right: FloatArray, right_weight: FloatArra
     A joint's three weights count as one, their mean.
     """
     share = right_weight.reshape(NUM_JOINTS, 3).mean(axis=1, keepdims=True)
-    from_left = Rotation.from_rotvec(left.reshape(NUM_JOINTS, 3))
-    to_right = Rotation.from_rotvec(right.reshape(NUM_JOINTS, 3))
-    step = Rotation.from_rotvec(share * (from_left.inv() * to_right).as_rotvec())
-    pose: FloatArray = (from_left * step).as_rotvec().ravel()
-    return pose
+    from_left = axis_angle_to_matrix(left.reshape(NUM_JOINTS, 3))
+    to_right = axis_angle_to_matrix(right.reshape(NUM_JOINTS, 3))
+    way = matrix_to_axis_angle(from_left.swapaxes(1, 2) @ to_right)
+    return matrix_to_axis_angle(from_left @ axis_angle_to_matrix(share * way)).ravel()
 
 
 POSE_BLENDS: dict[PoseBlend, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -130,7 +131,7 @@ class HandNetStage:
         """Return the side of a crop relative to the keypoints' box that the weights expect."""
         return self._predict.config.crop_margin
 
-    @property
+    @cached_property
     def shape_carries_over(self) -> bool:
         """
         Return whether the weights know this hand model's shape coefficients.

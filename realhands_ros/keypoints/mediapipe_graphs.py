@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from google.protobuf import text_format  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
@@ -64,6 +63,7 @@ class MediaPipeGraph:
     def __init__(self, text: str) -> None:
         """Start it; ConfigError when it cannot be."""
         try:
+            from google.protobuf import text_format  # type: ignore[import-untyped]
             from mediapipe.framework import calculator_pb2
             from mediapipe.python.solution_base import SolutionBase
 

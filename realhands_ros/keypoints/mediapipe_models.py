@@ -26,7 +26,7 @@ from realhands_ros.keypoints.mediapipe_graphs import (
     palm_graph,
 )
 from realhands_ros.keypoints.palm_decoding import Palm, decode_palms
-from realhands_ros.openvino_runtime import has_openvino, infer_request, load_openvino
+from realhands_ros.openvino_runtime import has_openvino, infer_request
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -135,10 +135,9 @@ def _landmark_runner(graph: MediaPipeGraph) -> _Run:
 
 def _openvino_runner(model: str, outputs: int) -> _Run:
     try:
-        network = load_openvino().Core().read_model(str(_model_file(model)))
         # Half precision, where the processor has it, takes two thirds of the time; it moves the
         # points of doubtful hands by pixels, less than the detector is wrong about them.
-        request = infer_request(network, threads=1)
+        request = infer_request(_model_file(model), threads=1)
     except RuntimeError as error:
         raise ConfigError(UNUSABLE.format(error=error)) from error
 

@@ -76,9 +76,8 @@ def start(node: StageNode) -> None:
 
 
 def _run(names: Sequence[str]) -> int:
-    import cv2
-    from threadpoolctl import threadpool_limits
-
+    # numpy's BLAS reads it when it is imported. Its threads turn on the spot while they wait.
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     from realhands_ros.nodes.executor import create_executor
 
     executor = create_executor()
@@ -90,9 +89,7 @@ def _run(names: Sequence[str]) -> int:
                 _yield_to_others(nodes[-1].values['niceness'])
             start(nodes[-1])
             executor.add_node(nodes[-1])
-        # Stages are small: threads of their libraries cost the other nodes more than they gain.
-        cv2.setNumThreads(1)
-        threadpool_limits(1)
+        _use_few_threads()
         with stop_on_signals() as stop:
             while not stop.is_set() and not is_orphan():
                 executor.spin_once(timeout_sec=_POLL_S)
@@ -102,6 +99,15 @@ def _run(names: Sequence[str]) -> int:
             node.destroy_node()
         executor.shutdown()
     return 0
+
+
+def _use_few_threads() -> None:
+    """Stages are small: threads of their libraries cost the other nodes more than they gain."""
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
 
 
 def _yield_to_others(niceness: int) -> None:

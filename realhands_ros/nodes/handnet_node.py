@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTopology
 from realhands_ros.hand.mesh_topology import load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.handnet.stage import HandNetStage
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.mesh_conversion import mesh_to_msg
 from realhands_ros.nodes.observation_conversion import observation_from_msg
@@ -20,6 +19,9 @@ from realhands_ros.nodes.rehearsal import rehearsals, rehearse
 from realhands_ros.nodes.stage_configs import handnet_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.topology_conversion import topology_to_msg
+
+if TYPE_CHECKING:
+    from realhands_ros.handnet.stage import HandNetStage
 
 
 class HandNetNode(StageNode):
@@ -32,6 +34,9 @@ class HandNetNode(StageNode):
 
     def load(self) -> None:
         """Load weights and hand model."""
+        # Imported here: the middleware finds the other nodes meanwhile.
+        from realhands_ros.handnet.stage import HandNetStage
+
         config = handnet_config(self.values)
         self._stage = stage = HandNetStage(config)
         for hand in rehearsals(config.model_folder, stereo=self.values['stereo']):

@@ -14,8 +14,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.mesh_topology import MeshTopology
-from realhands_ros.hand.overlay import SIDE_COLOURS
 from realhands_ros.hand.portrait import sample_texture
+from realhands_ros.hand.side_colours import SIDE_COLOURS
 from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
 
 Image = NDArray[np.uint8]

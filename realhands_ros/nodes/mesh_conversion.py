@@ -6,10 +6,10 @@ import array
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion
-from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from realhands.msg import HandMesh as HandMeshMsg
+from realhands_ros.geometry.rotations import axis_angle_to_quaternion
 from realhands_ros.hand.hand_mesh import FloatArray, HandMesh, MeshFlag, MeshStage
 from realhands_ros.nodes.handedness import handedness_from_msg, handedness_to_msg
 from realhands_ros.nodes.validation import validate
@@ -87,7 +87,7 @@ def _float_buffer(values: FloatArray | None) -> array.array[float]:
 
 def _wrist_pose(mesh: HandMesh) -> PoseWithCovariance:
     x, y, z = (float(value) for value in mesh.keypoints_cam[0])
-    qx, qy, qz, qw = Rotation.from_rotvec(mesh.pose_aa[:3]).as_quat().tolist()
+    qx, qy, qz, qw = axis_angle_to_quaternion(mesh.pose_aa[:3]).tolist()
     covariance = np.zeros(36)
     if mesh.wrist_covariance is None:
         covariance[0] = -1.0

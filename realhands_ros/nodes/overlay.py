@@ -5,14 +5,17 @@ from __future__ import annotations
 import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.overlay import draw_meshes, draw_skeleton
+from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.frame import StereoFrame, to_bgr
 from realhands_ros.nodes.newest_first import Worker
 from realhands_ros.nodes.rate_limit import RateLimit
@@ -27,18 +30,15 @@ class OverlayOutput:
     """
     Publishes ``hands/overlay`` of frames whose meshes have come back, in a thread of its own.
 
-    Images are kept, and anything is drawn, only while there is a subscriber.
+    Images are kept, and anything is drawn, only while there is a subscriber. What draws is loaded
+    for the first one: a node that is started anew must be back soon.
     """
 
     def __init__(self, node: StageNode, rate_hz: float) -> None:
-        """Load the triangles and create the publisher."""
+        """Create the publisher."""
         self._node = node
         self._is_due = RateLimit(rate_hz)
         self._publisher = node.add_output(Image, 'hands/overlay')
-        folder = default_model_folder()
-        self._faces = {
-            side: load_hand_model_data(folder, side).faces for side in ('left', 'right')
-        }
         self._frames: OrderedDict[int, StereoFrame] = OrderedDict()
         self._worker: Worker[Any] = Worker('overlay', self._draw)
 
@@ -66,7 +66,15 @@ class OverlayOutput:
         """End the thread."""
         self._worker.stop()
 
+    @cached_property
+    def _faces(self) -> dict[Handedness, NDArray[np.int64]]:
+        folder = default_model_folder()
+        sides: tuple[Handedness, ...] = ('left', 'right')
+        return {side: load_hand_model_data(folder, side).faces for side in sides}
+
     def _draw(self, item: tuple[Header, StereoFrame, Sequence[HandMesh]]) -> None:
+        from realhands_ros.hand.overlay import draw_meshes, draw_skeleton
+
         header, frame, meshes = item
         try:
             # The image lies in the message that it came in; it is not ours to draw on.

@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.overlay import SIDE_COLOURS
+from realhands_ros.hand.side_colours import SIDE_COLOURS
 
 # x, y, z in metres, and the colour as the bits 0x00RRGGBB of a float, as RViz and PCL read it.
 _POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4')])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -24,7 +24,9 @@ from realhands_ros.nodes.stage_configs import optional_path, refinement_config
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
 from realhands_ros.nodes.wrist_outputs import WristOutputs
-from realhands_ros.refinement.stage import RefinementStage
+
+if TYPE_CHECKING:
+    from realhands_ros.refinement.stage import RefinementStage
 
 # A hand that was last seen longer ago than this has moved on.
 _LAST_IS_OLD_NS = 200_000_000
@@ -42,6 +44,9 @@ class RefinementNode(StageNode):
 
     def load(self) -> None:
         """Load the hand model."""
+        # Imported here: the middleware finds the other nodes meanwhile.
+        from realhands_ros.refinement.stage import RefinementStage
+
         folder = optional_path(self.values['model_folder']) or default_model_folder()
         data = load_hand_model_data(folder, 'right')
         self._stage = stage = RefinementStage(data, refinement_config(self.values))

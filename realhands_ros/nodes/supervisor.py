@@ -15,9 +15,12 @@ from types import FrameType, TracebackType
 # A child ends itself when its parent is no longer the process with this id.
 PARENT_VARIABLE = 'REALHANDS_PARENT'
 
-_POLL_S = 0.1
+# How soon an end is noticed.
+_POLL_S = 0.02
 _PATIENCE_S = 5.0
-# A process that fails right at its start will do so again: wait longer every time.
+# A process that has run for a while is started again at once. One that fails right at its start
+# will do so again: wait longer every time.
+_A_WHILE_S = 5.0
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.2, 5.0
 
 
@@ -41,6 +44,7 @@ class Supervisor:
         self._respawn = respawn
         self._say = say
         self._delays = dict.fromkeys(self._commands, _FIRST_DELAY_S)
+        self._started_at: dict[str, float] = {}
         self._start_at: dict[str, float] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -97,15 +101,24 @@ class Supervisor:
         self.processes[name] = subprocess.Popen(
             self._commands[name], env=self._environment, start_new_session=True
         )
+        self._started_at[name] = time.monotonic()
 
     def _on_end(self, name: str, code: int, now: float) -> None:
         if not self._respawn or code == 0:
             self._say(f'{name} has ended with code {code}')
             return
+        delay = self._delay(name, now - self._started_at[name])
+        when = f'in {delay:g} s' if delay else 'at once'
+        self._say(f'{name} has ended with code {code}; it is started again {when}')
+        self._start_at[name] = now + delay
+
+    def _delay(self, name: str, ran_for_s: float) -> float:
+        if ran_for_s > _A_WHILE_S:
+            self._delays[name] = _FIRST_DELAY_S
+            return 0.0
         delay = self._delays[name]
         self._delays[name] = min(2 * delay, _LONGEST_DELAY_S)
-        self._say(f'{name} has ended with code {code}; it is started again in {delay:g} s')
-        self._start_at[name] = now + delay
+        return delay
 
 
 @contextlib.contextmanager

@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from realhands_ros.geometry.mirror import mirror_axis_angle, mirror_points
-from realhands_ros.geometry.rotations import axis_angle_to_matrix
+from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.hand.topology import (
@@ -80,7 +79,7 @@ def xr_joints(mesh: HandMesh, skeleton: HandSkeleton) -> XrJoints:
         axes = axes.swapaxes(1, 2) * [-1.0, 1.0, 1.0]
     else:
         positions, axes = _right_hand(keypoints, pose, skeleton)
-    return XrJoints(positions, Rotation.from_matrix(axes).as_quat())
+    return XrJoints(positions, matrix_to_quaternion(axes))
 
 
 def _right_hand(

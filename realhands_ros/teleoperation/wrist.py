@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from realhands_ros.geometry.rotations import axis_angle_to_quaternion
 from realhands_ros.hand.hand_mesh import HandMesh
 
 FloatArray = NDArray[np.float64]
@@ -27,5 +27,5 @@ def wrist_pose(mesh: HandMesh) -> Pose:
     The axes are MANO's: at rest a right hand's fingers point along -x, a left hand's along x; the
     palm faces -y and the thumb z.
     """
-    rotation = Rotation.from_rotvec(np.asarray(mesh.pose_aa[:3], dtype=np.float64))
-    return Pose(np.asarray(mesh.keypoints_cam[0], dtype=np.float64), rotation.as_quat())
+    position = np.asarray(mesh.keypoints_cam[0], dtype=np.float64)
+    return Pose(position, axis_angle_to_quaternion(mesh.pose_aa[:3]))

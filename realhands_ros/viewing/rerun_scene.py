@@ -17,7 +17,7 @@ from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.hand.mesh_topology import MeshTopology, load_mesh_topology
 from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.overlay import SIDE_COLOURS
+from realhands_ros.hand.side_colours import SIDE_COLOURS
 from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
 from realhands_ros.viewing.mesh_overlay import silhouette_outlines
 from realhands_ros.viewing.rerun_stream import load_rerun
