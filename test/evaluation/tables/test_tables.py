@@ -45,8 +45,9 @@ def test_every_method_is_measured_on_every_hand(found):
 
 def test_baselines_beat_an_untrained_network(found):
     seen = found.found_both
-    fitted = found.book.mean('stereo/inverse_kinematics', 'pa_mpvpe', seen)
-    assert fitted < found.book.mean('stereo/a', 'pa_mpvpe', seen)
+    # Aligned, an untrained network is the mean hand, which is not far from these open ones.
+    fitted = found.book.mean('stereo/inverse_kinematics', 'mpjpe', seen)
+    assert fitted < 0.7 * found.book.mean('stereo/a', 'mpjpe', seen)
     assert found.book.mean('stereo/triangulation', 'wrist', seen) < 60.0
     assert 0.2 < found.masks.mean('hsv', 'iou') < 1.0
 
