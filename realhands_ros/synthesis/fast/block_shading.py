@@ -44,7 +44,7 @@ _MAX_RADIUS, _SHADED = np.float32(MAX_RADIUS_TEXELS), np.float32(SHADED_COSINE)
 _GRAZING, _PER_PI = np.float32(GRAZING), np.float32(1 / math.pi)
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 
-# No fast-math: what is reordered or fused would differ between a kernel that has just been compiled
+# No fast-math: what is reordered or fused would differ between a kernel that was just compiled,
 # together with those it calls, and one that was loaded from numba's cache.
 compiled = numba.njit(nogil=True, cache=True, error_model='numpy')
 inlined = numba.njit(nogil=True, cache=True, error_model='numpy', inline='always')
