@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 from realhands.msg import HandMeshArray, HandObservationArray
 from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.nodes.camera_feed import CameraFeed
+from realhands_ros.nodes.flow_control import FlowControl
 from realhands_ros.nodes.image_decoding import decode_image
 from realhands_ros.nodes.mesh_conversion import mesh_from_msg
 from realhands_ros.nodes.observation_conversion import observation_to_msg
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from realhands_ros.keypoints.stage import KeypointStage
 
 
+# Meshes that take longer than this to come back are none of a live system.
+_PATIENCE_S = 0.25
+
+
 class KeypointNode(StageNode):
     """Publishes ``hands/observations`` of every pair of images."""
 
@@ -36,6 +41,7 @@ class KeypointNode(StageNode):
         self._pairer: Pairer[Image] = Pairer(slop_ns=round(1e9 * self.values['sync_slop']))
         self._stage: KeypointStage | None = None
         self._overlay: OverlayOutput | None = None
+        self._flow = FlowControl(self.values['frames_under_way'], _PATIENCE_S)
 
     def load(self) -> None:
         """Load the detector's models."""
@@ -79,6 +85,10 @@ class KeypointNode(StageNode):
         """Say that the node lives but saw nothing in these images."""
         self._publish(item[0].header, [])
 
+    def wait(self) -> None:
+        """Wait until no more frames are under way to the meshes than the parameter allows."""
+        self._flow.wait()
+
     def afterwards(self) -> None:
         """Search for hands that are not followed yet."""
         self._stage.look_ahead()
@@ -100,6 +110,7 @@ class KeypointNode(StageNode):
         return facts
 
     def _publish(self, header: Header, hands: list[Any]) -> None:
+        self._flow.sent(nanoseconds(header.stamp))
         self._observations.publish(HandObservationArray(header=header, hands=hands))
 
     def _on_image(self, eye: str, image: Image) -> None:
@@ -118,6 +129,7 @@ class KeypointNode(StageNode):
 
     def _on_meshes(self, message: HandMeshArray) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
+        self._flow.came_back(stamp_ns)
         meshes = [mesh_from_msg(hand) for hand in message.hands]
         if meshes and self.values['use_meshes']:
             self._stage.remember(meshes, stamp_ns)

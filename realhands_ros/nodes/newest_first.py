@@ -39,12 +39,19 @@ class NewestSlot(Generic[T]):
 
 
 class Worker(Generic[T]):
-    """A thread that calls ``work`` with the newest item; ``work`` must not raise."""
+    """
+    A thread that calls ``work`` with the newest item, whenever ``wait`` has returned.
 
-    def __init__(self, name: str, work: Callable[[T], None]) -> None:
+    Neither may raise.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[T], None], wait: Callable[[], None] = lambda: None
+    ) -> None:
         """Start the thread."""
         self._slot: NewestSlot[T] = NewestSlot()
         self._work = work
+        self._wait = wait
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -58,5 +65,7 @@ class Worker(Generic[T]):
         self._thread.join()
 
     def _run(self) -> None:
+        self._wait()
         while (item := self._slot.take()) is not None:
             self._work(item)
+            self._wait()

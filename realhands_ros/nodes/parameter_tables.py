@@ -110,6 +110,14 @@ KEYPOINT_PARAMETERS = (
     Parameter('parallel_views', True, 'Look at both images at the same time, in two threads.'),
     Parameter('use_meshes', True, 'Let the meshes of earlier frames say where a lost hand is.'),
     Parameter(
+        'frames_under_way',
+        2,
+        'How many frames may be between keypoints and mesh; more wait, the newest first, so that '
+        'frames do not grow old on a busy machine. 0 for any number.',
+        low=0,
+        high=30,
+    ),
+    Parameter(
         'overlay_rate',
         10.0,
         'Most pictures a second on hands/overlay, while somebody subscribes to it.',

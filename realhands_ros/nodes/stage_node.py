@@ -68,6 +68,9 @@ class StageNode(LifecycleNode, ABC):
     def give_up(self, item: Any) -> None:
         """Publish what says that an item could not be used; by default nothing."""
 
+    def wait(self) -> None:
+        """Return when the next item may be worked on; by default at once."""
+
     def afterwards(self) -> None:
         """Do what could wait until a result was out; by default nothing."""
 
@@ -136,7 +139,7 @@ class StageNode(LifecycleNode, ABC):
 
         def begin() -> None:
             super(StageNode, self).on_activate(state)
-            self._worker = Worker(self.get_name(), self._work)
+            self._worker = Worker(self.get_name(), self._work, self.wait)
             self.listen()
             self.get_logger().info('ready')
 

@@ -53,3 +53,21 @@ def test_stop_waits_for_the_item_in_work():
     assert started.wait(10)
     worker.stop()
     assert finished == [7]
+
+
+def test_who_had_to_wait_takes_what_is_newest_then():
+    seen, waiting, go_on = [], threading.Event(), threading.Event()
+
+    def wait():
+        waiting.set()
+        assert go_on.wait(10)
+
+    worker = Worker('test', seen.append, wait)
+    assert waiting.wait(10)
+    for item in (1, 2, 3):
+        worker.offer(item)
+    go_on.set()
+    while not seen:
+        waiting.wait(0.01)
+    worker.stop()
+    assert seen == [3]
