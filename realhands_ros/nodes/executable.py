@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from realhands_ros.errors import ConfigError, RealhandsError
 from realhands_ros.graph import COMPOSED_EXECUTABLE, GRAPH
-from realhands_ros.nodes.fastdds import remove_abandoned_memory
+from realhands_ros.nodes.fastdds import avoid_abandoned_ports
 from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
 
 # What takes its time is imported when signals are handled: Ctrl-C may come at once.
@@ -38,7 +38,6 @@ def main(names: Sequence[str] | None = None) -> int:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
 
-        remove_abandoned_memory()
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         try:
             return _run(names)
@@ -86,7 +85,8 @@ def _run(names: Sequence[str]) -> int:
     nodes: list[StageNode] = []
     try:
         for name in names:
-            nodes.append(create_node(name))
+            with avoid_abandoned_ports():
+                nodes.append(create_node(name))
             if len(names) == 1:
                 _yield_to_others(nodes[-1].values['niceness'])
             start(nodes[-1])

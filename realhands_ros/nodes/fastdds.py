@@ -7,7 +7,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from realhands_ros.resources import resource_path
@@ -16,8 +16,9 @@ from realhands_ros.resources import resource_path
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 
-_SEGMENT_LOCK = re.compile('(fastdds|fastrtps)_[0-9a-f]{16}_el')
-_NEW_S = 5.0
+# Of ports, and of the memory that messages are in.
+_LOCK = re.compile('(fastdds|fastrtps)_(port[0-9]+|[0-9a-f]{16})_el')
+_NEW_S = 1.0
 
 
 def environment_with_profile(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -36,24 +37,41 @@ def environment_with_profile(environment: Mapping[str, str] | None = None) -> di
     return result
 
 
-def remove_abandoned_memory(folder: Path = Path('/dev/shm')) -> int:
+@contextlib.contextmanager
+def avoid_abandoned_ports(folder: Path = Path('/dev/shm')) -> Iterator[None]:
     """
-    Free the shared memory of processes that died without doing so; return of how many segments.
+    Let a DDS participant that is made meanwhile take no port of a dead process; then remove those.
 
-    With the shipped profile each such death would else cost 64 MB until the machine restarts. As
-    ``fastdds shm clean`` does it: the lock of a segment is held by its owner for as long as that
-    lives. Segments of this moment are left alone, since their owners may not hold them yet.
+    A process that is killed leaves its ports in shared memory. Whoever wrote to it goes on doing
+    so, and finds out within a second or two; a process that has taken the same port by then gets
+    nothing until it is found too, and in a few of a hundred cases it never is. Here the dead ones'
+    ports look taken, so that others are used, which are announced to the writers as new.
+
+    Its memory stays as well, with the shipped profile 64 MB: that of processes which died before
+    is freed. The locks by which the living are told from the dead are those of
+    ``fastdds shm clean``.
     """
-    removed = 0
-    for lock in folder.glob('fast*_*_el'):
-        if _SEGMENT_LOCK.fullmatch(lock.name) is None:
-            continue
-        # Whoever else removes it, or may not be disturbed by us, is welcome to it.
-        with contextlib.suppress(OSError), lock.open('rb') as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime < _NEW_S:
-                continue
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            lock.with_name(lock.name.removesuffix('_el')).unlink()
-            lock.unlink()
-            removed += 1
-    return removed
+    with contextlib.ExitStack() as held:
+        abandoned = [lock for lock in folder.glob('fast*_*_el') if _is_abandoned(lock, held)]
+        yield
+        for lock in abandoned:
+            for path in (lock.with_name(lock.name.removesuffix('_el')), lock):
+                # What belongs to another user stays.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _is_abandoned(path: Path, held: contextlib.ExitStack) -> bool:
+    """Return whether the owner of a lock is dead, and keep the lock then."""
+    if _LOCK.fullmatch(path.name) is None:
+        return False
+    try:
+        file = path.open('rb')
+        held.enter_context(file)
+        # Between making a lock and taking it, an owner must not be disturbed.
+        if time.time() - os.fstat(file.fileno()).st_mtime < _NEW_S:
+            return False
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""What dead processes left in shared memory is told from what belongs to the living."""
+
+import fcntl
+import os
+import time
+
+import pytest
+
+from realhands_ros.nodes.fastdds import avoid_abandoned_ports
+
+PORT, SEGMENT = 'fastdds_port29163', 'fastdds_0123456789abcdef'
+LONG_AGO_S = 60.0
+
+
+def leave(folder, name, age_s=LONG_AGO_S):
+    """Make shared memory and its lock, as an owner that died ``age_s`` ago left them."""
+    paths = folder / name, folder / f'{name}_el'
+    for path in paths:
+        path.touch()
+        os.utime(path, (time.time() - age_s,) * 2)
+    return paths
+
+
+def is_locked(path):
+    with path.open('rb') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize('name', [PORT, SEGMENT, 'fastrtps_port7411'])
+def test_abandoned_memory_looks_taken_and_is_gone_afterwards(tmp_path, name):
+    memory, lock = leave(tmp_path, name)
+    with avoid_abandoned_ports(tmp_path):
+        assert memory.exists()
+        assert is_locked(lock)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_memory_of_the_living_is_left_alone(tmp_path):
+    memory, lock = leave(tmp_path, PORT)
+    with lock.open('rb') as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        with avoid_abandoned_ports(tmp_path):
+            assert memory.exists()
+        assert memory.exists()
+        assert is_locked(lock)
+
+
+def test_an_owner_has_time_to_take_its_lock(tmp_path):
+    memory, lock = leave(tmp_path, PORT, age_s=0.0)
+    with avoid_abandoned_ports(tmp_path):
+        assert not is_locked(lock)
+    assert memory.exists()
+
+
+def test_a_lock_without_memory_goes_too(tmp_path):
+    memory, _ = leave(tmp_path, PORT)
+    memory.unlink()
+    with avoid_abandoned_ports(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('name', ['other_port1', 'fastdds_portX', 'fastdds_port1_mutex'])
+def test_files_of_others_are_left_alone(tmp_path, name):
+    leave(tmp_path, name)
+    with avoid_abandoned_ports(tmp_path):
+        pass
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_machine_without_shared_memory(tmp_path):
+    with avoid_abandoned_ports(tmp_path / 'missing'):
+        pass
+
+
+def test_what_fails_meanwhile_frees_the_locks(tmp_path):
+    _, lock = leave(tmp_path, PORT)
+    with pytest.raises(RuntimeError), avoid_abandoned_ports(tmp_path):
+        raise RuntimeError
+    assert not is_locked(lock)
