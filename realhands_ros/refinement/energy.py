@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realhands_ros.hand.fast_model import FastHandOutput
+from realhands_ros.hand.topology import NUM_VERTICES
 from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.input_check import MIN_DEPTH_M
@@ -26,8 +27,7 @@ from realhands_ros.refinement.parameter_terms import (
     ROOT,
     SHAPE,
     TRANSLATION,
-    JointLimitTerm,
-    QuadraticTerm,
+    ParameterTerms,
 )
 from realhands_ros.refinement.refinement_model import TIP_KEYPOINTS, TIP_VERTICES, RefinementModel
 from realhands_ros.refinement.silhouette_settings import Renderer
@@ -183,20 +183,19 @@ class Energy:
     def value_without_silhouettes(self, posed: PosedHand) -> float:
         """Return all terms of the energy but the silhouettes."""
         keypoints = self.config.keypoints * self.keypoint_term(posed).value
-        mesh, _, _ = self._mesh(posed)
-        parameters, _, _ = self.parameter_derivatives(posed)
-        return keypoints + mesh + parameters
+        parameters = self.parameter_terms.value(posed.parameters.vector)
+        return keypoints + self._mesh(posed, None) + parameters
 
     def value_and_gradient(self, posed: PosedHand, sigma: float) -> tuple[float, EnergyGradient]:
         """Return the energy with silhouettes of softness ``sigma``, and its derivatives."""
         silhouette, by_silhouette = self._silhouettes(posed, sigma, with_gradient=True)
-        mesh, by_vertices, by_offsets = self._mesh(posed)
-        by_vertices += by_silhouette
+        by_vertices = by_silhouette
+        mesh = self._mesh(posed, by_vertices)
         keypoints, by_keypoints = self._keypoints(posed)
-        parameters, by_vector, _ = self.parameter_derivatives(posed)
+        parameters, by_vector, _ = self.parameter_terms.derivatives(posed.parameters.vector)
         by_model = self.model.hand.vjp(posed.output, by_vertices, by_keypoints)
         by_vector += np.concatenate([by_model.pose_aa, by_model.shape, by_model.translation])
-        by_offsets += by_vertices
+        by_offsets = 2.0 * self._offset_weight * posed.parameters.vertex_offsets + by_vertices
         by_offsets[TIP_VERTICES] += by_keypoints[TIP_KEYPOINTS]
         value = silhouette + mesh + keypoints + parameters
         return value, EnergyGradient(by_vector, by_offsets)
@@ -214,13 +213,6 @@ class Energy:
     def keypoint_term(self, posed: PosedHand, scale: float | None = None) -> KeypointTerm:
         """Return the keypoint term, not weighted; ``scale`` (NDC) as configured, or another."""
         return keypoint_term(posed.keypoints_px, self.views, scale or self.config.keypoint_scale)
-
-    def parameter_derivatives(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
-        """Return the terms of the parameters alone, their gradient (61,), Hessian (61, 61)."""
-        vector = posed.parameters.vector
-        gradient, hessian = np.zeros(NUM_PARAMETERS), np.zeros((NUM_PARAMETERS, NUM_PARAMETERS))
-        value = sum(term.add(vector, gradient, hessian) for term in self.parameter_terms)
-        return value, gradient, hessian
 
     def _silhouettes(
         self, posed: PosedHand, sigma: float, *, with_gradient: bool
@@ -241,16 +233,19 @@ class Energy:
         )
         return weight * term.value, self.marks.T @ gradient
 
-    def _mesh(self, posed: PosedHand) -> tuple[float, FloatArray, FloatArray]:
-        """Return l2 L_v + ... + l5 L_e; derivatives by vertices and, beside that, by offsets."""
+    @property
+    def _offset_weight(self) -> float:
+        """Return what a squared metre of one vertex's offset counts."""
+        return self.config.vertex_offsets / (NUM_VERTICES * LENGTH_UNIT_M**2)
+
+    def _mesh(self, posed: PosedHand, by_vertices: FloatArray | None) -> float:
+        """Return l2 L_v + ... + l5 L_e; add the derivatives of all but L_v, if wanted."""
         config, terms = self.config, self.model.mesh_terms
-        by_vertices = np.zeros_like(posed.vertices)
         value = terms.normal_consistency(posed.vertices, config.normal_consistency, by_vertices)
         value += terms.laplacian(posed.vertices, config.laplacian, by_vertices)
         value += terms.edge_length(posed.vertices, config.edge_length, by_vertices)
         offsets = posed.parameters.vertex_offsets
-        scale = config.vertex_offsets / (len(offsets) * LENGTH_UNIT_M**2)
-        return value + scale * float(np.vdot(offsets, offsets)), by_vertices, 2.0 * scale * offsets
+        return value + self._offset_weight * float(np.vdot(offsets, offsets))
 
 
 def _parameter_terms(
@@ -258,28 +253,26 @@ def _parameter_terms(
     config: EnergyConfig,
     start: HandParameters,
     last: HandParameters | None,
-) -> list[QuadraticTerm | JointLimitTerm]:
+) -> ParameterTerms:
     length = LENGTH_UNIT_M**2
-    terms: list[QuadraticTerm | JointLimitTerm] = [
-        JointLimitTerm(model.skeleton, config.joint_limits),
-        QuadraticTerm(_weights(shape=config.shape_prior), np.zeros(NUM_PARAMETERS)),
-        QuadraticTerm(
-            _weights(
-                fingers=config.start_fingers,
-                root=config.start_root,
-                translation=config.start_translation / length,
-            ),
-            start.vector,
-        ),
-    ]
+    near_start = _weights(
+        fingers=config.start_fingers,
+        root=config.start_root,
+        translation=config.start_translation / length,
+    )
+    weights = [_weights(shape=config.shape_prior), near_start]
+    centres = [np.zeros(NUM_PARAMETERS), start.vector]
     if last is not None:
-        weights = _weights(
+        near_last = _weights(
             fingers=config.last_fingers,
             root=config.last_root,
             translation=config.last_translation / length,
         )
-        terms.append(QuadraticTerm(weights, last.vector))
-    return terms
+        weights.append(near_last)
+        centres.append(last.vector)
+    return ParameterTerms(
+        model.skeleton, config.joint_limits, np.stack(weights), np.stack(centres)
+    )
 
 
 def _weights(

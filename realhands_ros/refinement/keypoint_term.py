@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from realhands_ros.refinement.hand_estimate import FloatArray
@@ -31,15 +32,55 @@ def keypoint_term(points_px: FloatArray, views: ViewSet, robust_scale: float) ->
     ``rho(e) = e^2 / (1 + (e / robust_scale)^2)`` of the distance e in NDC between ``points_px``
     (B, 21, 2) and the detected keypoints: quadratic for small distances, constant for outliers.
     """
-    error_px = points_px - views.keypoints_px
-    square = (error_px * error_px).sum(axis=-1) * views.ndc_per_px**2
-    total = views.keypoint_weights.sum(axis=1, keepdims=True)
-    views_with_keypoints = max(int((total > 0.0).sum()), 1)
-    share = views.keypoint_weights / np.maximum(total, 1e-9) / views_with_keypoints
-    falloff = 1.0 / (1.0 + square / robust_scale**2)
-    curvature = share * falloff * falloff * views.ndc_per_px**2
     return KeypointTerm(
-        value=float((share * square * falloff).sum()),
-        gradient_px=2.0 * curvature[..., None] * error_px,
-        curvature=curvature,
+        *_robust_distances(
+            points_px, views.keypoints_px, views.keypoint_weights, views.ndc_per_px, robust_scale
+        )
     )
+
+
+@numba.njit(nogil=True, cache=True, error_model='numpy')
+def _robust_distances(  # type: ignore[no-untyped-def]
+    points_px, detected_px, weights, ndc_per_px, robust_scale
+):
+    """Return what KeypointTerm holds; ``weights`` (B, 21) are the keypoints' scores."""
+    curvature, gradient_px = np.zeros(weights.shape), np.zeros(points_px.shape)
+    totals = np.array([view_weights.sum() for view_weights in weights])
+    views_with_keypoints = max((totals > 0.0).sum(), 1)
+    value = 0.0
+    for b in range(weights.shape[0]):
+        for k in range(weights.shape[1]):
+            share = weights[b, k] / max(totals[b], 1e-9) / views_with_keypoints
+            error_px = points_px[b, k] - detected_px[b, k]
+            square = (error_px[0] ** 2 + error_px[1] ** 2) * ndc_per_px**2
+            falloff = 1.0 / (1.0 + square / robust_scale**2)
+            value += share * square * falloff
+            curvature[b, k] = share * falloff * falloff * ndc_per_px**2
+            gradient_px[b, k] = 2.0 * curvature[b, k] * error_px
+    return value, gradient_px, curvature
+
+
+@numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
+def keypoint_rows(slopes, marks, jacobian):  # type: ignore[no-untyped-def]
+    """
+    Return the derivatives (B 21 2, P) of the marked keypoints' pixels by the P parameters.
+
+    ``slopes`` (B, 21, 2, 3) are those of the pixels by the marks, pixels a metre, ``marks``
+    (21, 21) takes the model's keypoints to the marks, and ``jacobian`` (P, 21, 3) is that of the
+    model's keypoints.
+    """
+    views, points, parameters = slopes.shape[0], slopes.shape[1], jacobian.shape[0]
+    by_keypoint = np.ascontiguousarray(jacobian.transpose(1, 2, 0)).reshape(points, -1)
+    by_mark = np.zeros((points, 3 * parameters))
+    for k in range(points):
+        for j in range(points):
+            for i in range(by_mark.shape[1]):
+                by_mark[k, i] += marks[k, j] * by_keypoint[j, i]
+    rows = np.empty((views * points * 2, parameters))
+    for row in range(rows.shape[0]):
+        b, k, p = row // (2 * points), row // 2 % points, row % 2
+        x, y, z = slopes[b, k, p]
+        for n in range(parameters):
+            moved = x * by_mark[k, n] + y * by_mark[k, parameters + n]
+            rows[row, n] = moved + z * by_mark[k, 2 * parameters + n]
+    return rows

@@ -26,7 +26,8 @@ class MeshTerms:
     Edge length, Laplacian and normal consistency of one triangle list.
 
     ``faces`` (F, 3) index ``num_vertices`` vertices. Each term takes vertices (V, 3) in metres,
-    returns ``weight`` times its value, and adds the derivative of that to ``gradient`` (V, 3).
+    returns ``weight`` times its value, and adds the derivative of that to ``gradient`` (V, 3), if
+    there is one: values alone take half the time.
     """
 
     def __init__(self, faces: IntArray, num_vertices: int) -> None:
@@ -37,17 +38,19 @@ class MeshTerms:
         # A vertex without a face has no neighbourhood; its Laplacian is then itself, times zero.
         self._inverse_degree = np.where(degree > 0, 1.0 / np.maximum(degree, 1), 0.0)
 
-    def edge_length(self, vertices: FloatArray, weight: float, gradient: FloatArray) -> float:
+    def edge_length(
+        self, vertices: FloatArray, weight: float, gradient: FloatArray | None
+    ) -> float:
         """Return eq. 2, right: per vertex, the sum of squared lengths of its edges."""
         return float(_edge_length(vertices, self.edges, weight / LENGTH_UNIT_M**2, gradient))
 
-    def laplacian(self, vertices: FloatArray, weight: float, gradient: FloatArray) -> float:
+    def laplacian(self, vertices: FloatArray, weight: float, gradient: FloatArray | None) -> float:
         """Return eq. 3: per vertex, its squared distance from the mean of its neighbours."""
         scaled = weight / LENGTH_UNIT_M**2
         return float(_laplacian(vertices, self.edges, self._inverse_degree, scaled, gradient))
 
     def normal_consistency(
-        self, vertices: FloatArray, weight: float, gradient: FloatArray
+        self, vertices: FloatArray, weight: float, gradient: FloatArray | None
     ) -> float:
         """Return eq. 4: per pair of faces with a common edge, 1 - cosine between their normals."""
         return float(
@@ -84,8 +87,9 @@ def _edge_length(vertices, edges, scale, gradient):  # type: ignore[no-untyped-d
         for axis in range(3):
             difference = vertices[a, axis] - vertices[b, axis]
             total += difference * difference
-            gradient[a, axis] += 2.0 * factor * difference
-            gradient[b, axis] -= 2.0 * factor * difference
+            if gradient is not None:
+                gradient[a, axis] += 2.0 * factor * difference
+                gradient[b, axis] -= 2.0 * factor * difference
     return total * factor
 
 
@@ -105,12 +109,13 @@ def _laplacian(vertices, edges, inverse_degree, scale, gradient):  # type: ignor
             delta[v] = 0.0
         for axis in range(3):
             total += delta[v, axis] * delta[v, axis]
-            gradient[v, axis] += 2.0 * factor * delta[v, axis]
-    for i in range(edges.shape[0]):
-        a, b = edges[i, 0], edges[i, 1]
-        for axis in range(3):
-            gradient[b, axis] -= 2.0 * factor * delta[a, axis] * inverse_degree[a]
-            gradient[a, axis] -= 2.0 * factor * delta[b, axis] * inverse_degree[b]
+    if gradient is not None:
+        gradient += 2.0 * factor * delta
+        for i in range(edges.shape[0]):
+            a, b = edges[i, 0], edges[i, 1]
+            for axis in range(3):
+                gradient[b, axis] -= 2.0 * factor * delta[a, axis] * inverse_degree[a]
+                gradient[a, axis] -= 2.0 * factor * delta[b, axis] * inverse_degree[b]
     return total * factor
 
 
@@ -139,7 +144,8 @@ def face_normals(vertices, faces):  # type: ignore[no-untyped-def]
 def _normal_consistency(vertices, faces, pairs, weight, gradient):  # type: ignore[no-untyped-def]
     factor = weight / max(pairs.shape[0], 1)
     normals = face_normals(vertices, faces)
-    normal_gradient = np.zeros_like(normals)
+    if gradient is not None:
+        normal_gradient = np.zeros_like(normals)
     total = 0.0
     for i in range(pairs.shape[0]):
         m, n = normals[pairs[i, 0]], normals[pairs[i, 1]]
@@ -150,17 +156,32 @@ def _normal_consistency(vertices, faces, pairs, weight, gradient):  # type: igno
         length = np.sqrt(square_m * square_n)
         cosine = (m[0] * n[0] + m[1] * n[1] + m[2] * n[2]) / length
         total += 1.0 - cosine
-        for axis in range(3):
-            normal_gradient[pairs[i, 0], axis] -= n[axis] / length - cosine * m[axis] / square_m
-            normal_gradient[pairs[i, 1], axis] -= m[axis] / length - cosine * n[axis] / square_n
-    # With n = (b - a) x (c - a): dn . g = db . ((c - a) x g) + dc . (g x (b - a)), a the negative.
+        if gradient is not None:
+            for axis in range(3):
+                by_m = n[axis] / length - cosine * m[axis] / square_m
+                by_n = m[axis] / length - cosine * n[axis] / square_n
+                normal_gradient[pairs[i, 0], axis] -= factor * by_m
+                normal_gradient[pairs[i, 1], axis] -= factor * by_n
+    if gradient is not None:
+        _pull_back_normals(vertices, faces, normal_gradient, gradient)
+    return total * factor
+
+
+@numba.njit(nogil=True, cache=True)
+def _pull_back_normals(  # type: ignore[no-untyped-def]
+    vertices, faces, normal_gradient, gradient
+):
+    """
+    Add to ``gradient`` (V, 3) what derivatives (F, 3) by the normals of faces are by vertices.
+
+    With n = (b - a) x (c - a): dn . g = db . ((c - a) x g) + dc . (g x (b - a)), a the negative.
+    """
     for f in range(faces.shape[0]):
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
         g = normal_gradient[f]
         to_b = _cross((c[0] - a[0], c[1] - a[1], c[2] - a[2]), g)
         to_c = _cross(g, (b[0] - a[0], b[1] - a[1], b[2] - a[2]))
         for axis in range(3):
-            gradient[faces[f, 1], axis] += factor * to_b[axis]
-            gradient[faces[f, 2], axis] += factor * to_c[axis]
-            gradient[faces[f, 0], axis] -= factor * (to_b[axis] + to_c[axis])
-    return total * factor
+            gradient[faces[f, 1], axis] += to_b[axis]
+            gradient[faces[f, 2], axis] += to_c[axis]
+            gradient[faces[f, 0], axis] -= to_b[axis] + to_c[axis]

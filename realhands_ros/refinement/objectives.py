@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
 from realhands_ros.refinement.contour_matching import ContourPairs
 from realhands_ros.refinement.contour_term import ContourTerm
 from realhands_ros.refinement.energy import Energy, PosedHand
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.hand_state import HandState, sharp_state
+from realhands_ros.refinement.keypoint_term import keypoint_rows
 from realhands_ros.refinement.normal_equations import normal_equations
-from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
 
 class Objective(Protocol):
@@ -41,11 +39,12 @@ class KeypointObjective:
         energy = self._energy
         posed = energy.pose(parameters)
         keypoints = energy.config.keypoints * energy.keypoint_term(posed, self._scale).value
-        return HandState(posed, keypoints + energy.parameter_derivatives(posed)[0])
+        return HandState(posed, keypoints + energy.parameter_terms.value(parameters.vector))
 
     def normal_equations(self, state: HandState) -> tuple[FloatArray, FloatArray]:
         """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,)."""
-        _, gradient, hessian = self._energy.parameter_derivatives(state.posed)
+        terms = self._energy.parameter_terms
+        _, gradient, hessian = terms.derivatives(state.parameters.vector)
         jacobian = self._energy.model.hand.jacobian(state.posed.output).keypoints
         added = _keypoint_equations(self._energy, state.posed, jacobian, self._scale)
         return hessian + added[0], gradient + added[1]
@@ -65,7 +64,7 @@ class ContourObjective:
     def normal_equations(self, state: HandState) -> tuple[FloatArray, FloatArray]:
         """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,), mesh terms left out."""
         energy, scale = self._energy, self._energy.config.keypoint_scale
-        _, gradient, hessian = energy.parameter_derivatives(state.posed)
+        _, gradient, hessian = energy.parameter_terms.derivatives(state.parameters.vector)
         jacobian = energy.model.hand.jacobian(state.posed.output)
         for added in (
             _keypoint_equations(energy, state.posed, jacobian.keypoints, scale),
@@ -85,9 +84,8 @@ def _keypoint_equations(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the keypoints' Hessian (61, 61) and gradient (61,); ``jacobian`` (61, 21, 3)."""
     views, term = energy.views, energy.keypoint_term(posed, scale)
-    to_px = views.jacobian(posed.keypoints_px, posed.keypoints_depth)
-    of_marks = np.einsum('kj,njc->nkc', energy.marks, jacobian, optimize=True)
-    rows = np.einsum('bkpc,nkc->bkpn', to_px, of_marks).reshape(-1, NUM_PARAMETERS)
+    slopes = views.jacobian(posed.keypoints_px, posed.keypoints_depth)
+    rows = keypoint_rows(slopes, energy.marks, jacobian)
     error = (posed.keypoints_px - views.keypoints_px).ravel()
     weight = (energy.config.keypoints * term.curvature).repeat(2)
     hessian, gradient = normal_equations(rows, error, weight)

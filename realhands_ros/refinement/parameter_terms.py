@@ -8,6 +8,9 @@ silhouette.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +25,7 @@ FINGERS = slice(3, NUM_POSE)
 SHAPE = slice(NUM_POSE, NUM_POSE + NUM_SHAPE)
 TRANSLATION = slice(NUM_POSE + NUM_SHAPE, NUM_POSE + NUM_SHAPE + 3)
 NUM_PARAMETERS = TRANSLATION.stop
+_FIRST_FINGER = FINGERS.start
 
 # The limits are those of flexion, abduction and twist, one turn after the other; here they are
 # laid on the components of one rotation vector, which differ from those by some degrees when a
@@ -29,51 +33,100 @@ NUM_PARAMETERS = TRANSLATION.stop
 _LIMIT_MARGIN_DEG = 8.0
 
 
-class QuadraticTerm:
-    """``sum_k weight_k (x_k - centre_k)^2``: a prior, or nearness to earlier parameters."""
-
-    def __init__(self, weights: FloatArray, centre: FloatArray) -> None:
-        """Take ``weights`` (61,) and ``centre`` (61,)."""
-        self._weights = weights
-        self._centre = centre
-
-    def add(self, x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> float:
-        """Return the value at ``x`` (61,); add its derivatives to (61,) and (61, 61)."""
-        difference = x - self._centre
-        gradient += 2.0 * self._weights * difference
-        hessian[np.diag_indices(NUM_PARAMETERS)] += 2.0 * self._weights
-        return float(self._weights @ (difference * difference))
-
-
-class JointLimitTerm:
+class ParameterTerms:
     """
-    ``weight * sum excess^2`` over the finger joints' rotations in their own axes, rad^2.
+    Quadratic terms and the limits of the finger joints.
 
-    The excess is how far flexion, abduction or twist is beyond the limits of hand/pose_limits.py,
-    widened by some degrees.
+    ``weights`` and ``centres`` (T, 61) make ``sum_tk weight_tk (x_k - centre_tk)^2``: priors, and
+    nearness to earlier parameters. ``joint_limits`` is the weight of ``sum excess^2`` over the
+    finger joints' rotations in their own axes, rad^2: how far flexion, abduction or twist is
+    beyond the limits of hand/pose_limits.py, widened by some degrees.
     """
 
-    def __init__(self, skeleton: HandSkeleton, weight: float) -> None:
+    def __init__(
+        self,
+        skeleton: HandSkeleton,
+        joint_limits: float,
+        weights: FloatArray,
+        centres: FloatArray,
+    ) -> None:
         """Take the joints' axes from ``skeleton``."""
-        self._weight = weight
-        self._axes = skeleton.frames
-        limits = np.array(
+        degrees = np.array(
             [(limit.flexion, limit.abduction, limit.twist) for limit in JOINT_LIMITS_DEG.values()]
         )
-        self._lower = np.deg2rad(limits[..., 0] - _LIMIT_MARGIN_DEG)
-        self._upper = np.deg2rad(limits[..., 1] + _LIMIT_MARGIN_DEG)
-        # Where in the Hessian each joint's block (3, 3) lies.
-        first = np.arange(FINGERS.start, FINGERS.stop, 3)[:, None, None]
-        self._rows = np.broadcast_to(first + np.arange(3)[:, None], (len(first), 3, 3))
+        self._quadratic = _Quadratic(weights, centres)
+        self._limits = _Limits(
+            joint_limits,
+            np.ascontiguousarray(skeleton.frames, dtype=np.float64),
+            np.deg2rad(degrees[..., 0] - _LIMIT_MARGIN_DEG),
+            np.deg2rad(degrees[..., 1] + _LIMIT_MARGIN_DEG),
+        )
 
-    def add(self, x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> float:
-        """Return the value at ``x`` (61,); add its derivatives to (61,) and (61, 61)."""
-        rotation = x[FINGERS].reshape(-1, 3, 1)
-        local = (self._axes.transpose(0, 2, 1) @ rotation)[..., 0]
-        excess = local - np.clip(local, self._lower, self._upper)
-        gradient[FINGERS] += 2.0 * self._weight * (self._axes @ excess[..., None]).ravel()
-        if excess.any():
-            beyond = self._axes * (excess != 0.0)[:, None, :]
-            blocks = 2.0 * self._weight * beyond @ self._axes.transpose(0, 2, 1)
-            hessian[self._rows, self._rows.transpose(0, 2, 1)] += blocks
-        return float(self._weight * (excess * excess).sum())
+    def value(self, x: FloatArray) -> float:
+        """Return the terms at ``x`` (61,)."""
+        return float(_value(x, self._quadratic, self._limits))
+
+    def derivatives(self, x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Return the terms at ``x`` (61,), their gradient (61,) and Hessian (61, 61)."""
+        value, gradient, hessian = _derivatives(x, self._quadratic, self._limits)
+        return value, gradient, hessian
+
+
+class _Quadratic(NamedTuple):
+    """What ``sum_tk weight_tk (x_k - centre_tk)^2`` consists of, (T, 61) each."""
+
+    weights: FloatArray
+    centres: FloatArray
+
+
+class _Limits(NamedTuple):
+    """Weight, axes (15, 3, 3) of the finger joints, one a column, and bounds (15, 3), radians."""
+
+    weight: float
+    axes: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@numba.njit(nogil=True, cache=True)
+def _value(x, quadratic, limits):  # type: ignore[no-untyped-def]
+    value = 0.0
+    for t in range(quadratic.weights.shape[0]):
+        for k in range(len(x)):
+            value += quadratic.weights[t, k] * (x[k] - quadratic.centres[t, k]) ** 2
+    for joint in range(limits.axes.shape[0]):
+        for axis in range(3):
+            value += limits.weight * _excess(x, limits, joint, axis) ** 2
+    return value
+
+
+@numba.njit(nogil=True, cache=True)
+def _derivatives(x, quadratic, limits):  # type: ignore[no-untyped-def]
+    gradient, hessian = np.zeros(len(x)), np.zeros((len(x), len(x)))
+    for t in range(quadratic.weights.shape[0]):
+        for k in range(len(x)):
+            twice = 2.0 * quadratic.weights[t, k]
+            gradient[k] += twice * (x[k] - quadratic.centres[t, k])
+            hessian[k, k] += twice
+    for joint in range(limits.axes.shape[0]):
+        first = _FIRST_FINGER + 3 * joint
+        for axis in range(3):
+            excess = _excess(x, limits, joint, axis)
+            if excess == 0.0:
+                continue
+            direction = limits.axes[joint, :, axis]
+            for c in range(3):
+                along = 2.0 * limits.weight * direction[c]
+                gradient[first + c] += along * excess
+                for d in range(3):
+                    hessian[first + c, first + d] += along * direction[d]
+    return _value(x, quadratic, limits), gradient, hessian
+
+
+@numba.njit(nogil=True, cache=True, inline='always')
+def _excess(x, limits, joint, axis):  # type: ignore[no-untyped-def]
+    """Return how far a finger joint's rotation about one of its axes is beyond its limits."""
+    angle = 0.0
+    for c in range(3):
+        angle += limits.axes[joint, c, axis] * x[_FIRST_FINGER + 3 * joint + c]
+    return angle - min(max(angle, limits.lower[joint, axis]), limits.upper[joint, axis])

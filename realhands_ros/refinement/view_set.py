@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numba
 import numpy as np
 
 from realhands_ros.errors import ConfigError
@@ -45,9 +46,8 @@ class ViewSet:
 
     def project(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixels (B, N, 2) and depths (B, N) in metres of points (N, 3) of the rig."""
-        homogeneous = points @ self._matrices.transpose(0, 2, 1) + self._offsets[:, None]
-        depth = homogeneous[..., 2]
-        return homogeneous[..., :2] / depth[..., None], depth
+        pixels, depth = _project(points, self._matrices, self._offsets)
+        return pixels, depth
 
     def pull_back(
         self, gradient_px: FloatArray | FloatImage, points_px: FloatArray, depth: FloatArray
@@ -65,9 +65,41 @@ class ViewSet:
 
     def jacobian(self, points_px: FloatArray, depth: FloatArray) -> FloatArray:
         """Return dpixels/dpoints (B, N, 2, 3) at what `project` gave, pixels a metre."""
-        matrices = self._matrices[:, None]
-        moved: FloatArray = matrices[:, :, :2] - points_px[..., None] * matrices[:, :, 2:]
-        return moved / depth[..., None, None]
+        jacobian: FloatArray = _jacobian(points_px, depth, self._matrices)
+        return jacobian
+
+
+@numba.njit(nogil=True, cache=True, error_model='numpy')
+def _project(points, matrices, offsets):  # type: ignore[no-untyped-def]
+    """Return pixels (B, N, 2) and depths (B, N) of points (N, 3), see ViewSet.project."""
+    shape = matrices.shape[0], points.shape[0]
+    pixels, depths = np.empty((*shape, 2)), np.empty(shape)
+    for b in range(shape[0]):
+        matrix, offset = matrices[b], offsets[b]
+        for i in range(shape[1]):
+            x, y, z = points[i, 0], points[i, 1], points[i, 2]
+            depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + offset[2]
+            depths[b, i] = depth
+            for p in range(2):
+                along = matrix[p, 0] * x + matrix[p, 1] * y + matrix[p, 2] * z + offset[p]
+                pixels[b, i, p] = along / depth
+    return pixels, depths
+
+
+@numba.njit(nogil=True, cache=True, error_model='numpy')
+def _jacobian(points_px, depths, matrices):  # type: ignore[no-untyped-def]
+    """Return dpixels/dpoints (B, N, 2, 3), see ViewSet.jacobian."""
+    views, points = depths.shape
+    jacobian = np.empty((views, points, 2, 3))
+    for b in range(views):
+        matrix = matrices[b]
+        for i in range(points):
+            near = 1.0 / depths[b, i]
+            for p in range(2):
+                for axis in range(3):
+                    moved = matrix[p, axis] - points_px[b, i, p] * matrix[2, axis]
+                    jacobian[b, i, p, axis] = moved * near
+    return jacobian
 
 
 def _target(view: ViewObservation) -> FloatImage:

@@ -21,8 +21,7 @@ from realhands_ros.refinement.parameter_terms import (
     FINGERS,
     NUM_PARAMETERS,
     SHAPE,
-    JointLimitTerm,
-    QuadraticTerm,
+    ParameterTerms,
 )
 
 FloatArray = NDArray[np.float64]
@@ -49,9 +48,8 @@ class PointFit:
         weights = np.zeros(NUM_PARAMETERS)
         weights[SHAPE], weights[FINGERS] = _SHAPE_SPREAD**-2, _FINGER_SPREAD**-2
         self._mean = mean
-        self._terms = (
-            JointLimitTerm(HandSkeleton.from_model(data), _JOINT_LIMIT_WEIGHT),
-            QuadraticTerm(weights, mean),
+        self._terms = ParameterTerms(
+            HandSkeleton.from_model(data), _JOINT_LIMIT_WEIGHT, weights[None], mean[None]
         )
 
     def __call__(self, points: FloatArray) -> HandParameters:
@@ -92,7 +90,7 @@ class PointFit:
         rows = self._model.jacobian(posed).keypoints.reshape(NUM_PARAMETERS, -1)
         error = (posed.keypoints - points).ravel()
         weight = _POINT_SPREAD_M**-2
-        gradient, hessian = 2.0 * weight * rows @ error, 2.0 * weight * rows @ rows.T
-        value = weight * float(error @ error)
-        value += sum(term.add(vector, gradient, hessian) for term in self._terms)
-        return value, gradient, hessian
+        value, gradient, hessian = self._terms.derivatives(vector)
+        gradient += 2.0 * weight * rows @ error
+        hessian += 2.0 * weight * rows @ rows.T
+        return value + weight * float(error @ error), gradient, hessian
