@@ -13,38 +13,12 @@ import numpy as np
 
 from realhands_ros.geometry.rasterizer import NO_FACE
 
+# Rows of triangles that are worked out before any of them is drawn.
+_BUFFERED_SPANS = 1024
 # A pixel on an edge that two triangles share must not fall between them by rounding.
 _OVERLAP_PX = 1e-4
 # Triangles that reach further belong to no hand, and their pixels would not fit an integer.
 _MAX_PX = 1e6
-
-
-@numba.njit(nogil=True, inline='always', error_model='numpy')
-def _edge(px, py, qx, qy):  # type: ignore[no-untyped-def]
-    """Return an edge's rows (lowest, highest), a point of it, and columns per row along it."""
-    return min(py, qy), max(py, qy), px, py, (qx - px) / (qy - py)
-
-
-@numba.njit(nogil=True, inline='always')
-def _widen(y, edge, left, right):  # type: ignore[no-untyped-def]
-    """Widen [left, right] by where an edge crosses row y, if it does and does not run along it."""
-    low, high, px, py, slope = edge
-    if low <= y <= high and low < high:
-        x = px + (y - py) * slope
-        return min(left, x), max(right, x)
-    return left, right
-
-
-@numba.njit(nogil=True, inline='always')
-def _draw_row(f, near, slope_x, left, right, face_id, nearness):  # type: ignore[no-untyped-def]
-    """Draw columns [left, right] of triangle f, ``near + slope_x x`` in nearness, in one row."""
-    start = max(0, int(np.ceil(left - _OVERLAP_PX)))
-    stop = min(len(face_id), int(np.floor(right + _OVERLAP_PX)) + 1)
-    for x in range(start, stop):
-        here = np.float32(near + slope_x * x)
-        if here > nearness[x]:
-            nearness[x] = here
-            face_id[x] = f
 
 
 @numba.njit(nogil=True, cache=True, error_model='numpy')
@@ -58,29 +32,81 @@ def draw_faces(vertices_px, depth, faces, height, width):  # type: ignore[no-unt
     """
     face_id = np.full((height, width), NO_FACE, dtype=np.int32)
     nearness = np.zeros((height, width), dtype=np.float32)
+    # The processor mostly guesses wrong how many pixels a row of a small triangle has. That costs
+    # little where the number is known long before it is needed, so rows are drawn many at a time.
+    places = np.empty((_BUFFERED_SPANS + height, 4), dtype=np.int32)
+    planes = np.empty((len(places), 2))
+    near = 1.0 / depth
+    count = 0
     for f in range(faces.shape[0]):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay = vertices_px[a, 0], vertices_px[a, 1]
-        bx, by = vertices_px[b, 0] - ax, vertices_px[b, 1] - ay
-        cx, cy = vertices_px[c, 0] - ax, vertices_px[c, 1] - ay
-        double_area = bx * cy - by * cx
-        extent = abs(ax) + abs(ay) + abs(bx) + abs(by) + abs(cx) + abs(cy)
-        if double_area == 0.0 or not extent < _MAX_PX:  # NaN is not below it either
-            continue
-        ab, ac, bc = _edge(0.0, 0.0, bx, by), _edge(0.0, 0.0, cx, cy), _edge(bx, by, cx, cy)
-        # The inverse depth is a linear function of the pixel.
-        near_a = 1.0 / depth[a]
-        near_b, near_c = 1.0 / depth[b] - near_a, 1.0 / depth[c] - near_a
-        slope_x = (near_b * cy - near_c * by) / double_area
-        slope_y = (near_c * bx - near_b * cx) / double_area
-        first = max(0, int(np.ceil(ay + min(0.0, by, cy))))
-        last = min(height - 1, int(np.floor(ay + max(0.0, by, cy))))
-        for row in range(first, last + 1):
-            y = row - ay
-            left, right = _widen(y, ab, np.inf, -np.inf)
-            left, right = _widen(y, ac, left, right)
-            left, right = _widen(y, bc, left, right)
-            if left <= right:
-                near = near_a + slope_y * y - slope_x * ax
-                _draw_row(f, near, slope_x, ax + left, ax + right, face_id[row], nearness[row])
+        if count > _BUFFERED_SPANS:
+            _draw_spans(places[:count], planes[:count], face_id, nearness)
+            count = 0
+        count = _add_spans(f, vertices_px, near, faces, height, width, places, planes, count)
+    _draw_spans(places[:count], planes[:count], face_id, nearness)
     return face_id
+
+
+@numba.njit(nogil=True, inline='always', error_model='numpy')
+def _add_spans(  # type: ignore[no-untyped-def]
+    f, vertices_px, near, faces, height, width, places, planes, count
+):
+    """
+    Add the rows of pixels of triangle ``f`` from index ``count`` on, and return the new count.
+
+    ``near`` (V,) are the vertices' inverse depths. ``places`` (N, 4) take row, first column, the
+    column after the last, and triangle; ``planes`` (N, 2) the inverse depth at column 0 and its
+    change from column to column: it is a linear function of the pixel.
+    """
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    ax, ay = vertices_px[a, 0], vertices_px[a, 1]
+    bx, by = vertices_px[b, 0] - ax, vertices_px[b, 1] - ay
+    cx, cy = vertices_px[c, 0] - ax, vertices_px[c, 1] - ay
+    double_area = bx * cy - by * cx
+    extent = abs(ax) + abs(ay) + abs(bx) + abs(by) + abs(cx) + abs(cy)
+    if double_area == 0.0 or not extent < _MAX_PX:  # NaN is not below it either
+        return count
+    near_b, near_c = near[b] - near[a], near[c] - near[a]
+    slope_x = (near_b * cy - near_c * by) / double_area
+    slope_y = (near_c * bx - near_b * cx) / double_area
+    # From here on the corners from top to bottom, relative to a.
+    top_x, top_y, bx, by = _upper_first(0.0, 0.0, bx, by)
+    bx, by, bottom_x, bottom_y = _upper_first(bx, by, cx, cy)
+    top_x, top_y, bx, by = _upper_first(top_x, top_y, bx, by)
+    long_side = (bottom_x - top_x) / (bottom_y - top_y)
+    upper_side, lower_side = (bx - top_x) / (by - top_y), (bottom_x - bx) / (bottom_y - by)
+    # A lower side that runs along a row has no slope.
+    lower_from = by if by < bottom_y else np.inf
+    first = max(0, int(np.ceil(ay + top_y)))
+    last = min(height - 1, int(np.floor(ay + bottom_y)))
+    for row in range(first, last + 1):
+        y = row - ay
+        one = top_x + (y - top_y) * long_side
+        other = top_x + (y - top_y) * upper_side if y < lower_from else bx + (y - by) * lower_side
+        places[count, 0] = row
+        places[count, 1] = max(0, int(np.ceil(ax + min(one, other) - _OVERLAP_PX)))
+        places[count, 2] = min(width, int(np.floor(ax + max(one, other) + _OVERLAP_PX)) + 1)
+        places[count, 3] = f
+        planes[count, 0] = near[a] + slope_y * y - slope_x * ax
+        planes[count, 1] = slope_x
+        count += places[count, 1] < places[count, 2]
+    return count
+
+
+@numba.njit(nogil=True, inline='always')
+def _upper_first(px, py, qx, qy):  # type: ignore[no-untyped-def]
+    if qy < py:
+        return qx, qy, px, py
+    return px, py, qx, qy
+
+
+@numba.njit(nogil=True, cache=True)
+def _draw_spans(places, planes, face_id, nearness):  # type: ignore[no-untyped-def]
+    """Draw rows of pixels, as _add_spans has them, where they are nearer than what is there."""
+    for i in range(places.shape[0]):
+        row, f = places[i, 0], places[i, 3]
+        for x in range(places[i, 1], places[i, 2]):
+            here = np.float32(planes[i, 0] + planes[i, 1] * x)
+            if here > nearness[row, x]:
+                nearness[row, x] = here
+                face_id[row, x] = f

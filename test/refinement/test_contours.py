@@ -63,6 +63,22 @@ def test_sharp_silhouettes_are_those_of_the_rasteriser(model, sampler):
             assert (found != expected).mean() < 1e-3
 
 
+def test_pixels_on_the_sides_of_a_triangle_belong_to_it():
+    """Corners on pixels: flat tops and bottoms, and sides that run through many of them."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:16, :17]
+    for _ in range(200):
+        a, b, c = corners = rng.integers(-2, 18, (3, 2)).astype(float)
+        sides = [
+            (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0])
+            for p, q in ((a, b), (b, c), (c, a))
+        ]
+        inside = np.all(np.stack(sides) >= 0, axis=0) | np.all(np.stack(sides) <= 0, axis=0)
+        double_area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+        found = draw_faces(corners, np.ones(3), np.array([[0, 1, 2]], np.int32), 16, 17)
+        np.testing.assert_array_equal(found == 0, inside & (double_area != 0.0))
+
+
 @pytest.mark.parametrize('wrong', [np.nan, np.inf, -np.inf, 1e300, -1e12])
 @pytest.mark.parametrize('corner', range(6))
 def test_triangles_with_a_wild_corner_are_skipped(wrong, corner):
