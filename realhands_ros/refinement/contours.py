@@ -18,8 +18,9 @@ _NORMAL_REACH_PX = 3
 @numba.njit(nogil=True, cache=True)
 def contour_of(mask):  # type: ignore[no-untyped-def]
     """Return a mask's (H, W) contour: pixels (N, 2) as (x, y), outward unit normals (N, 2)."""
-    pixels = _contour_pixels(mask)
-    return pixels, _outward_normals(mask, pixels)
+    padded = _padded(mask)
+    pixels = _contour_pixels(padded)
+    return pixels, _outward_normals(padded, pixels)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -43,57 +44,82 @@ def contour_confidence(target, pixels):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _contour_pixels(mask):  # type: ignore[no-untyped-def]
+def _padded(mask):  # type: ignore[no-untyped-def]
+    """Return a mask (H, W) as 0 and 1 with its border repeated all around, so far normals look."""
     height, width = mask.shape
+    padded = np.empty((height + 2 * _NORMAL_REACH_PX, width + 2 * _NORMAL_REACH_PX), np.uint8)
+    for y in range(padded.shape[0]):
+        row = mask[min(max(y - _NORMAL_REACH_PX, 0), height - 1)]
+        padded[y, :_NORMAL_REACH_PX] = row[0]
+        for x in range(width):
+            padded[y, x + _NORMAL_REACH_PX] = row[x]
+        padded[y, width + _NORMAL_REACH_PX :] = row[width - 1]
+    return padded
+
+
+@numba.njit(nogil=True, cache=True)
+def _contour_pixels(padded):  # type: ignore[no-untyped-def]
+    """Return the pixels (N, 2) of a padded mask's contour; the padding is no part of it."""
+    pad = _NORMAL_REACH_PX
+    height, width = padded.shape[0] - 2 * pad, padded.shape[1] - 2 * pad
     pixels = np.empty((height * width, 2), dtype=np.int32)
+    on_contour = np.empty(width, dtype=np.uint8)
     count = 0
     for y in range(height):
+        above, row, below = padded[y + pad - 1], padded[y + pad], padded[y + pad + 1]
+        # The compiler vectorises a row of this, but no loop with branches.
         for x in range(width):
-            if mask[y, x] and not (
-                (x == 0 or mask[y, x - 1])
-                and (x == width - 1 or mask[y, x + 1])
-                and (y == 0 or mask[y - 1, x])
-                and (y == height - 1 or mask[y + 1, x])
-            ):
+            left, right = row[x + pad - 1], row[x + pad + 1]
+            around = left & right & above[x + pad] & below[x + pad]
+            on_contour[x] = row[x + pad] & ~around
+        for x in range(width):
+            if on_contour[x]:
                 pixels[count, 0], pixels[count, 1] = x, y
                 count += 1
     return pixels[:count].copy()
 
 
-@numba.njit(nogil=True, cache=True)
-def _outward_normals(mask, pixels):  # type: ignore[no-untyped-def]
-    """Return the downhill directions (N, 2) of the mask under a Gaussian blur."""
-    height, width = mask.shape
+@numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
+def _outward_normals(padded, pixels):  # type: ignore[no-untyped-def]
+    """Return the downhill directions (N, 2) of a padded mask under a Gaussian blur."""
     reach = np.arange(-_NORMAL_REACH_PX, _NORMAL_REACH_PX + 1)
     kernel = np.exp(-0.5 * (reach / _NORMAL_BLUR_PX) ** 2)
+    weights = np.outer(kernel, kernel)
+    downhill_x, downhill_y = -weights * reach, -weights * reach.reshape(-1, 1)
     normals = np.zeros((pixels.shape[0], 2))
     for i in range(pixels.shape[0]):
-        for dy in reach:
-            y = min(max(pixels[i, 1] + dy, 0), height - 1)
-            for dx in reach:
-                x = min(max(pixels[i, 0] + dx, 0), width - 1)
-                if mask[y, x]:
-                    weight = kernel[dx + _NORMAL_REACH_PX] * kernel[dy + _NORMAL_REACH_PX]
-                    normals[i, 0] -= weight * dx
-                    normals[i, 1] -= weight * dy
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2)
+        x, y = 0.0, 0.0
+        for row in range(len(reach)):
+            for column in range(len(reach)):
+                # The padding is as wide as the reach, so a window begins at its pixel's indices.
+                inside = padded[pixels[i, 1] + row, pixels[i, 0] + column]
+                x += downhill_x[row, column] * inside
+                y += downhill_y[row, column] * inside
+        length = np.sqrt(x * x + y * y)
         if length > 0.0:
-            normals[i] /= length
+            normals[i, 0], normals[i, 1] = x / length, y / length
     return normals
 
 
 @numba.njit(nogil=True, cache=True)
 def nearest(points, among):  # type: ignore[no-untyped-def]
-    """Return for each of ``points`` (N, 2) the index of the nearest of ``among`` (M, 2), M > 0."""
-    # Distance and index packed into one integer: the compiler vectorises a plain minimum.
-    count = among.shape[0]
+    """
+    Return for each of ``points`` (N, 2) the index of the nearest of ``among`` (M, 2), M > 0.
+
+    Of several at the same distance the first. Coordinates are pixels, below 2**15.
+    """
     x, y = among[:, 0].copy(), among[:, 1].copy()
+    squares = np.empty(len(among), dtype=np.int32)
     index = np.empty(points.shape[0], dtype=np.intp)
     for i in range(points.shape[0]):
-        best = np.int64(2**62)
-        for j in range(count):
-            dx = np.int64(x[j] - points[i, 0])
-            dy = np.int64(y[j] - points[i, 1])
-            best = min(best, (dx * dx + dy * dy) * count + j)
-        index[i] = best % count
+        # The compiler vectorises a minimum of 32 bit integers; where it was is searched for after.
+        least = np.int32(2**31 - 1)
+        for j in range(len(among)):
+            dx, dy = np.int32(x[j] - points[i, 0]), np.int32(y[j] - points[i, 1])
+            squares[j] = np.int32(dx * dx) + np.int32(dy * dy)
+            least = min(least, squares[j])
+        found = 0
+        while squares[found] != least:
+            found += 1
+        index[i] = found
     return index

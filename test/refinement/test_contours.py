@@ -37,7 +37,10 @@ def test_nearest_points_are_the_nearest():
     among = rng.integers(0, 224, (70, 2)).astype(np.int32)
     distance = np.linalg.norm(points[:, None] - among, axis=2)
     found = nearest(points, among)
-    np.testing.assert_allclose(distance[np.arange(50), found], distance.min(axis=1))
+    np.testing.assert_array_equal(found, distance.argmin(axis=1))
+    far = np.array([[0, 0], [32767, 32767]], np.int32)
+    np.testing.assert_array_equal(nearest(far[::-1], far), [1, 0])
+    assert nearest(far[:1], far[1:]).tolist() == [0]
 
 
 def test_confidence_is_that_of_the_area_behind_the_contour():
