@@ -49,7 +49,10 @@ class ModelArrays(NamedTuple):
 
     template (2334,), directions (145, 2334); joint_template (16, 3), joint_directions (16, 3, 10);
     the joints of vertex i and their weights are skin_joints and skin_weights from skin_starts[i]
-    to skin_starts[i + 1].
+    to skin_starts[i + 1]. For the Jacobian the directions once more: shape_directions
+    (778, 3, 10), and in pose_directions (N, 9, 3), joint by joint, those of the N_j vertices that
+    the elements of R - I of joint j move: of pose_vertices from pose_starts[j - 1] to
+    pose_starts[j], laid out as (9, N_j, 3).
     """
 
     template: Array
@@ -59,6 +62,10 @@ class ModelArrays(NamedTuple):
     skin_starts: Array
     skin_joints: Array
     skin_weights: Array
+    shape_directions: Array
+    pose_starts: Array
+    pose_vertices: Array
+    pose_directions: Array
 
 
 class PosedState(NamedTuple):
@@ -150,21 +157,22 @@ def vector_jacobian_product(
 def jacobian(
     model: ModelArrays, state: PosedState, vertices_jacobian: Array, keypoints_jacobian: Array
 ) -> None:
-    """Fill (61, 778, 3) and (61, 21, 3): row k is the derivative by parameter k."""
+    """Fill (778, 3, 61) and (21, 3, 61) with the derivatives by the parameters."""
     joints_jacobian = np.zeros((NUM_PARAMETERS, NUM_JOINTS, 3))
     axes = np.empty((NUM_JOINTS, 3, 3))
     _world_axes(state, axes)
     _joints_jacobian(model, state, axes, joints_jacobian)
-    _blend_jacobian(model, state, vertices_jacobian)
+    vertices_jacobian[:] = 0.0
+    _add_blending_by_pose(model, state, vertices_jacobian)
     _add_turning(model, state, axes, vertices_jacobian)
-    _add_rest_joint_motion(model, state, joints_jacobian, vertices_jacobian)
-    for c in range(3):
-        row = NUM_POSE + NUM_SHAPE + c
-        for i in range(vertices_jacobian.shape[1]):
-            for d in range(3):
-                vertices_jacobian[row, i, d] = 1.0 if c == d else 0.0
+    _add_shape(model, state, joints_jacobian, vertices_jacobian)
+    for i in range(vertices_jacobian.shape[0]):
+        for c in range(3):
+            vertices_jacobian[i, c, NUM_POSE + NUM_SHAPE + c] = 1.0
     for row in range(NUM_PARAMETERS):
-        _gather_keypoints(joints_jacobian[row], vertices_jacobian[row], keypoints_jacobian[row])
+        _gather_keypoints(
+            joints_jacobian[row], vertices_jacobian[:, :, row], keypoints_jacobian[:, :, row]
+        )
 
 
 @_compiled
@@ -484,23 +492,26 @@ def _add_cross(axis: Array, x: float, y: float, z: float, out: Array) -> None:
 
 
 @_compiled
-def _blend_jacobian(model: ModelArrays, state: PosedState, out: Array) -> None:
-    """Fill the rows of pose and shape with B dv_posed; the root's rows with zero."""
-    moved = np.empty(model.template.shape, model.template.dtype)
-    change = np.empty(9, model.template.dtype)
-    out[:3] = 0.0
+def _add_blending_by_pose(model: ModelArrays, state: PosedState, out: Array) -> None:
+    """Add B dv_posed by the pose, where it is not zero."""
+    change = np.empty(9, out.dtype)
+    moved = np.empty(3 * out.shape[0], out.dtype)
     for j in range(1, NUM_JOINTS):
-        first = NUM_SHAPE + 9 * (j - 1)
+        start, stop = model.pose_starts[j - 1], model.pose_starts[j]
+        directions = model.pose_directions[start:stop].reshape(9, -1)
         for a in range(3):
             _rotation_derivative(state.left_jacobians[j, :, a], state.rotations[j], change)
-            for i in range(moved.shape[0]):
-                total = change[0] * model.directions[first, i]
+            for i in range(directions.shape[1]):
+                total = change[0] * directions[0, i]
                 for f in range(1, 9):
-                    total += change[f] * model.directions[first + f, i]
+                    total += change[f] * directions[f, i]
                 moved[i] = total
-            _rotate_all(state.blended, moved, out[3 * j + a])
-    for s in range(NUM_SHAPE):
-        _rotate_all(state.blended, model.directions[s], out[NUM_POSE + s])
+            for n in range(stop - start):
+                vertex = model.pose_vertices[start + n]
+                x, y, z = moved[3 * n], moved[3 * n + 1], moved[3 * n + 2]
+                for c in range(3):
+                    blended = state.blended[vertex, c]
+                    out[vertex, c, 3 * j + a] += blended[0] * x + blended[1] * y + blended[2] * z
 
 
 @_compiled
@@ -514,14 +525,6 @@ def _rotation_derivative(axis: Array, rotation: Array, out: Array) -> None:
 
 
 @_compiled
-def _rotate_all(blended: Array, moved: Array, out: Array) -> None:
-    for i in range(out.shape[0]):
-        x, y, z = moved[3 * i], moved[3 * i + 1], moved[3 * i + 2]
-        for c in range(3):
-            out[i, c] = blended[i, c, 0] * x + blended[i, c, 1] * y + blended[i, c, 2] * z
-
-
-@_compiled
 def _add_turning(model: ModelArrays, state: PosedState, axes: Array, out: Array) -> None:
     """
     Add what turning a joint does to the skin that hangs from it.
@@ -532,7 +535,7 @@ def _add_turning(model: ModelArrays, state: PosedState, axes: Array, out: Array)
     bound = np.zeros((NUM_JOINTS, 4), out.dtype)
     turning_axes = axes.astype(out.dtype)
     posed_joints = state.posed_joints.astype(out.dtype)
-    for i in range(out.shape[1]):
+    for i in range(out.shape[0]):
         bound[:] = 0.0
         for entry in range(model.skin_starts[i], model.skin_starts[i + 1]):
             weight = model.skin_weights[entry]
@@ -545,35 +548,40 @@ def _add_turning(model: ModelArrays, state: PosedState, axes: Array, out: Array)
                 bound[joint, c] += weight * position
             bound[joint, 3] += weight
         for j in range(NUM_JOINTS - 1, -1, -1):
+            if bound[j, 3] == 0.0:  # most joints do not touch this vertex
+                continue
             if j > 0:
                 for c in range(4):
                     bound[_PARENTS[j], c] += bound[j, c]
             x = bound[j, 0] - bound[j, 3] * posed_joints[j, 0]
             y = bound[j, 1] - bound[j, 3] * posed_joints[j, 1]
             z = bound[j, 2] - bound[j, 3] * posed_joints[j, 2]
-            if x == 0.0 and y == 0.0 and z == 0.0:  # most joints do not touch this vertex
-                continue
             for a in range(3):
-                _add_cross(turning_axes[j, a], x, y, z, out[3 * j + a, i])
+                _add_cross(turning_axes[j, a], x, y, z, out[i, :, 3 * j + a])
 
 
 @_compiled
-def _add_rest_joint_motion(
-    model: ModelArrays, state: PosedState, joints_jacobian: Array, out: Array
-) -> None:
-    """Add sum_k w_k d(q_k - G_k r_k)/dshape to the rows of the shape."""
-    offsets = np.empty((NUM_JOINTS, NUM_SHAPE, 3), out.dtype)
+def _add_shape(model: ModelArrays, state: PosedState, joints_jacobian: Array, out: Array) -> None:
+    """Add B dv_posed by the shape, and the skin's part sum_k w_k d(q_k - G_k r_k)/dshape."""
+    offsets = np.empty((NUM_JOINTS, 3, NUM_SHAPE), out.dtype)
     for k in range(NUM_JOINTS):
         for s in range(NUM_SHAPE):
             for c in range(3):
                 total = joints_jacobian[NUM_POSE + s, k, c]
                 for d in range(3):
                     total -= state.global_rotations[k, c, d] * model.joint_directions[k, d, s]
-                offsets[k, s, c] = total
-    for i in range(out.shape[1]):
+                offsets[k, c, s] = total
+    for i in range(out.shape[0]):
+        directions = model.shape_directions[i]
+        for c in range(3):
+            x, y, z = state.blended[i, c]
+            for s in range(NUM_SHAPE):
+                out[i, c, NUM_POSE + s] += (
+                    x * directions[0, s] + y * directions[1, s] + z * directions[2, s]
+                )
         for entry in range(model.skin_starts[i], model.skin_starts[i + 1]):
             weight = model.skin_weights[entry]
             joint = model.skin_joints[entry]
-            for s in range(NUM_SHAPE):
-                for c in range(3):
-                    out[NUM_POSE + s, i, c] += weight * offsets[joint, s, c]
+            for c in range(3):
+                for s in range(NUM_SHAPE):
+                    out[i, c, NUM_POSE + s] += weight * offsets[joint, c, s]

@@ -60,9 +60,8 @@ class HandJacobian:
     """
     Derivatives by the 61 parameters: pose 0..47, shape 48..57, translation 58..60.
 
-    ``vertices`` (61, 778, 3) and ``keypoints`` (61, 21, 3): row k is that of parameter k.
-    Gauss-Newton's J^T J over all coordinates is ``rows @ rows.T`` with
-    ``rows = vertices.reshape(61, -1)``.
+    ``vertices`` (778, 3, 61) and ``keypoints`` (21, 3, 61). Gauss-Newton's J^T J over all
+    coordinates is ``rows.T @ rows`` with ``rows = vertices.reshape(-1, 61)``.
     """
 
     vertices: Array
@@ -138,8 +137,8 @@ class FastHandModel:
     def jacobian(self, output: FastHandOutput) -> HandJacobian:
         """Return all derivatives of vertices and keypoints at ``output``."""
         result = HandJacobian(
-            vertices=np.empty((NUM_PARAMETERS, NUM_VERTICES, 3), self.dtype),
-            keypoints=np.empty((NUM_PARAMETERS, NUM_KEYPOINTS, 3), self.dtype),
+            vertices=np.empty((NUM_VERTICES, 3, NUM_PARAMETERS), self.dtype),
+            keypoints=np.empty((NUM_KEYPOINTS, 3, NUM_PARAMETERS), self.dtype),
         )
         fast_kernels.jacobian(self._model, output.state, result.vertices, result.keypoints)
         return result
@@ -163,6 +162,7 @@ def _model_arrays(data: HandModelData, dtype: np.dtype[Any]) -> ModelArrays:
     directions = np.concatenate([data.shapedirs, data.posedirs], axis=2)
     directions = directions.reshape(-1, _NUM_DIRECTIONS)
     vertex_ids, joint_ids = np.nonzero(data.skin_weights)
+    pose_directions = _pose_directions(data)
     return ModelArrays(
         template=data.v_template.ravel().astype(dtype),
         directions=np.ascontiguousarray(directions.T, dtype),
@@ -171,7 +171,22 @@ def _model_arrays(data: HandModelData, dtype: np.dtype[Any]) -> ModelArrays:
         skin_starts=np.searchsorted(vertex_ids, np.arange(NUM_VERTICES + 1)),
         skin_joints=np.ascontiguousarray(joint_ids),
         skin_weights=data.skin_weights[vertex_ids, joint_ids].astype(dtype),
+        shape_directions=data.shapedirs.astype(dtype),
+        pose_starts=np.cumsum([0] + [len(vertices) for vertices, _ in pose_directions]),
+        pose_vertices=np.concatenate([vertices for vertices, _ in pose_directions]),
+        pose_directions=np.concatenate(
+            [directions.reshape(-1, 9, 3) for _, directions in pose_directions]
+        ).astype(dtype),
     )
+
+
+def _pose_directions(data: HandModelData) -> list[tuple[Array, Array]]:
+    """Return for joints 1..15 the vertices (N,) that they blend and their directions (9, N, 3)."""
+    found = []
+    for directions in np.split(np.moveaxis(data.posedirs, 2, 0), NUM_JOINTS - 1):
+        vertices = np.flatnonzero(directions.any(axis=(0, 2)))
+        found.append((vertices, directions[:, vertices]))
+    return found
 
 
 def _empty_state(dtype: np.dtype[Any]) -> PosedState:

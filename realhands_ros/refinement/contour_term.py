@@ -58,12 +58,11 @@ class ContourTerm:
         """
         Return Gauss-Newton's Hessian (61, 61) and the gradient (61,) of the silhouette term.
 
-        ``jacobian`` (61, 778, 3) is that of the vertices at the state.
+        ``jacobian`` (778, 3, 61) is that of the vertices at the state.
         """
-        by_vertex = np.ascontiguousarray(jacobian.transpose(1, 2, 0))
         hessian, gradient = np.zeros((NUM_PARAMETERS, NUM_PARAMETERS)), np.zeros(NUM_PARAMETERS)
         for pairs in self.pairs(state):
-            rows = _parameter_rows(pairs.vertices, pairs.slopes, by_vertex)
+            rows = _parameter_rows(pairs.vertices, pairs.slopes, jacobian)
             added = normal_equations(rows, pairs.distance, pairs.weight)
             hessian += added[0]
             gradient += added[1]

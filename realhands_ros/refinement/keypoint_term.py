@@ -66,11 +66,11 @@ def keypoint_rows(slopes, marks, jacobian):  # type: ignore[no-untyped-def]
     Return the derivatives (B 21 2, P) of the marked keypoints' pixels by the P parameters.
 
     ``slopes`` (B, 21, 2, 3) are those of the pixels by the marks, pixels a metre, ``marks``
-    (21, 21) takes the model's keypoints to the marks, and ``jacobian`` (P, 21, 3) is that of the
+    (21, 21) takes the model's keypoints to the marks, and ``jacobian`` (21, 3, P) is that of the
     model's keypoints.
     """
-    views, points, parameters = slopes.shape[0], slopes.shape[1], jacobian.shape[0]
-    by_keypoint = np.ascontiguousarray(jacobian.transpose(1, 2, 0)).reshape(points, -1)
+    views, points, parameters = slopes.shape[0], slopes.shape[1], jacobian.shape[2]
+    by_keypoint = jacobian.reshape(points, -1)
     by_mark = np.zeros((points, 3 * parameters))
     for k in range(points):
         for j in range(points):

@@ -82,7 +82,7 @@ class ContourObjective:
 def _keypoint_equations(
     energy: Energy, posed: PosedHand, jacobian: FloatArray, scale: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the keypoints' Hessian (61, 61) and gradient (61,); ``jacobian`` (61, 21, 3)."""
+    """Return the keypoints' Hessian (61, 61) and gradient (61,); ``jacobian`` (21, 3, 61)."""
     views, term = energy.views, energy.keypoint_term(posed, scale)
     slopes = views.jacobian(posed.keypoints_px, posed.keypoints_depth)
     rows = keypoint_rows(slopes, energy.marks, jacobian)

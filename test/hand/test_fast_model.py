@@ -98,7 +98,7 @@ def test_jacobian_agrees_with_forward_mode_autograd(data, dtype) -> None:
     _, tolerance = _TOLERANCE[dtype]
     for ours, theirs in zip((result.vertices, result.keypoints), expected, strict=True):
         assert ours.dtype == dtype
-        np.testing.assert_allclose(ours, theirs.movedim(-1, 0), rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
 
 
 def test_vjp_is_the_transposed_jacobian(data) -> None:
@@ -108,8 +108,8 @@ def test_vjp_is_the_transposed_jacobian(data) -> None:
     rng = np.random.default_rng(0)
     grad_vertices, grad_keypoints = rng.normal(size=(778, 3)), rng.normal(size=(21, 3))
     gradient = fast.vjp(output, grad_vertices, grad_keypoints)
-    expected = np.tensordot(jacobian.vertices, grad_vertices, 2)
-    expected += np.tensordot(jacobian.keypoints, grad_keypoints, 2)
+    expected = np.tensordot(grad_vertices, jacobian.vertices, 2)
+    expected += np.tensordot(grad_keypoints, jacobian.keypoints, 2)
     np.testing.assert_allclose(gradient.pose_aa, expected[:48], atol=1e-11)
     np.testing.assert_allclose(gradient.shape, expected[48:58], atol=1e-11)
     np.testing.assert_allclose(gradient.translation, expected[58:], atol=1e-11)

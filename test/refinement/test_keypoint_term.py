@@ -36,7 +36,7 @@ def test_a_view_without_keypoints_counts_for_nothing(energy, sample):
 def test_rows_are_the_derivatives_of_the_marks(energy):
     rng = np.random.default_rng(0)
     slopes = rng.normal(size=(2, 21, 2, 3))
-    jacobian = rng.normal(size=(61, 21, 3)).astype(np.float32)
-    expected = np.einsum('bkpc,kj,njc->bkpn', slopes, energy.marks, jacobian)
+    jacobian = rng.normal(size=(21, 3, 61)).astype(np.float32)
+    expected = np.einsum('bkpc,kj,jcn->bkpn', slopes, energy.marks, jacobian)
     rows = keypoint_rows(slopes, energy.marks, jacobian)
     np.testing.assert_allclose(rows, expected.reshape(84, 61), atol=1e-12)

@@ -87,10 +87,10 @@ class PointFit:
     ) -> tuple[float, FloatArray, FloatArray]:
         """Return the value, its gradient (61,) and Gauss-Newton's Hessian (61, 61)."""
         posed = self._model.forward(vector[:NUM_POSE], vector[SHAPE], vector[-3:])
-        rows = self._model.jacobian(posed).keypoints.reshape(NUM_PARAMETERS, -1)
+        rows = self._model.jacobian(posed).keypoints.reshape(-1, NUM_PARAMETERS)
         error = (posed.keypoints - points).ravel()
         weight = _POINT_SPREAD_M**-2
         value, gradient, hessian = self._terms.derivatives(vector)
-        gradient += 2.0 * weight * rows @ error
-        hessian += 2.0 * weight * rows @ rows.T
+        gradient += 2.0 * weight * error @ rows
+        hessian += 2.0 * weight * rows.T @ rows
         return value + weight * float(error @ error), gradient, hessian
