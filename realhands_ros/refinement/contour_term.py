@@ -19,7 +19,7 @@ from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage
 from realhands_ros.refinement.hand_state import HandState
 from realhands_ros.refinement.mesh_terms import IntArray
-from realhands_ros.refinement.normal_equations import normal_equations
+from realhands_ros.refinement.normal_equations import add_square, mirror_lower
 from realhands_ros.refinement.parameter_terms import NUM_PARAMETERS
 
 # Distances below this (NDC; half a pixel at 224) count squared rather than by their magnitude.
@@ -62,10 +62,11 @@ class ContourTerm:
         """
         hessian, gradient = np.zeros((NUM_PARAMETERS, NUM_PARAMETERS)), np.zeros(NUM_PARAMETERS)
         for pairs in self.pairs(state):
-            rows = _parameter_rows(pairs.vertices, pairs.slopes, jacobian)
-            added = normal_equations(rows, pairs.distance, pairs.weight)
-            hessian += added[0]
-            gradient += added[1]
+            _add_pairs(
+                pairs.vertices, pairs.slopes, pairs.distance, pairs.weight, jacobian,
+                hessian, gradient,
+            )  # fmt: skip
+        mirror_lower(hessian)
         return hessian, gradient
 
     def _scales(self, view: int) -> tuple[float, float, float]:
@@ -85,14 +86,24 @@ def _target_contour(
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})
-def _parameter_rows(vertices, slopes, jacobian):  # type: ignore[no-untyped-def]
-    """Return the derivatives (N, 61) of the distances; ``jacobian`` (778, 3, 61)."""
-    rows = np.zeros((vertices.shape[0], jacobian.shape[2]))
-    for i in range(vertices.shape[0]):
-        for corner in range(3):
+def _add_pairs(  # type: ignore[no-untyped-def]
+    vertices, slopes, distance, weight, jacobian, hessian, gradient
+):
+    """
+    Add what the pairs of one view add to a gradient (61,) and a Hessian's lower triangle.
+
+    The pairs as in ContourPairs; ``jacobian`` (778, 3, 61) is that of the mesh's vertices.
+    """
+    row = np.empty(len(gradient))
+    for i in range(len(weight)):
+        if weight[i] == 0.0:
+            continue
+        a, b, c = vertices[i]
+        for k in range(len(row)):
+            total = 0.0
             for axis in range(3):
-                slope = slopes[i, corner, axis]
-                moved = jacobian[vertices[i, corner], axis]
-                for k in range(moved.shape[0]):
-                    rows[i, k] += slope * moved[k]
-    return rows
+                total += slopes[i, 0, axis] * jacobian[a, axis, k]
+                total += slopes[i, 1, axis] * jacobian[b, axis, k]
+                total += slopes[i, 2, axis] * jacobian[c, axis, k]
+            row[k] = total
+        add_square(row, distance[i], weight[i], hessian, gradient)

@@ -21,22 +21,37 @@ def normal_equations(rows, error, weight):  # type: ignore[no-untyped-def]
     ``rows`` (N, P) are the derivatives of the errors (N,).
     """
     parameters = rows.shape[1]
-    columns = np.ascontiguousarray(rows.T)
-    hessian = np.empty((parameters, parameters))
-    gradient = np.empty(parameters)
-    weighted = np.empty(rows.shape[0])
-    for p in range(parameters):
-        total = 0.0
-        for i in range(rows.shape[0]):
-            weighted[i] = 2.0 * weight[i] * columns[p, i]
-            total += weighted[i] * error[i]
-        gradient[p] = total
-        for q in range(p + 1):
-            total = 0.0
-            for i in range(rows.shape[0]):
-                total += weighted[i] * columns[q, i]
-            hessian[p, q] = hessian[q, p] = total
+    hessian, gradient = np.zeros((parameters, parameters)), np.zeros(parameters)
+    for i in range(rows.shape[0]):
+        add_square(rows[i], error[i], weight[i], hessian, gradient)
+    mirror_lower(hessian)
     return hessian, gradient
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+def add_square(row, error, weight, hessian, gradient):  # type: ignore[no-untyped-def]
+    """
+    Add the derivatives of ``weight error^2`` to a gradient (P,) and a Hessian's lower triangle.
+
+    ``row`` (P,) are the derivatives of the error. Those that are zero cost nothing: a point on a
+    finger does not depend on the other fingers' joints.
+    """
+    twice = 2.0 * weight
+    for p in range(len(row)):
+        pull = twice * row[p]
+        if pull == 0.0:
+            continue
+        gradient[p] += pull * error
+        for q in range(p + 1):
+            hessian[p, q] += pull * row[q]
+
+
+@numba.njit(nogil=True, cache=True)
+def mirror_lower(matrix):  # type: ignore[no-untyped-def]
+    """Make a matrix (P, P) of which the lower triangle is known symmetric."""
+    for p in range(matrix.shape[0]):
+        for q in range(p):
+            matrix[q, p] = matrix[p, q]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model='numpy')
