@@ -70,21 +70,22 @@ def match_contours(  # type: ignore[no-untyped-def]
     distances, weights, reliability = np.empty(count), np.empty(count), np.empty(count)
     for i in range(count):
         m, t = mesh_index[i], target_index[i]
-        normal = target_normals[t]
-        dx = float(mesh_pixels[m, 0] - target_pixels[t, 0])
-        dy = float(mesh_pixels[m, 1] - target_pixels[t, 1])
-        distances[i] = dx * normal[0] + dy * normal[1]
-        cosine = mesh_normals[m, 0] * normal[0] + mesh_normals[m, 1] * normal[1]
+        x, y = mesh_pixels[m, 0], mesh_pixels[m, 1]
+        normal_x, normal_y = target_normals[t, 0], target_normals[t, 1]
+        dx, dy = float(x - target_pixels[t, 0]), float(y - target_pixels[t, 1])
+        distances[i] = dx * normal_x + dy * normal_y
+        cosine = mesh_normals[m, 0] * normal_x + mesh_normals[m, 1] * normal_y
         falloff = 1.0 / (1.0 + (dx * dx + dy * dy) / (far * far))
         reliability[i] = confidence[t] * falloff * falloff if cosine > _MIN_COSINE else 0.0
         # Each of the two directions of pairs counts half.
         weights[i] = 0.5 * _STRIDE * weight * reliability[i] / max(abs(distances[i]), kink)
-        vertices[i] = faces[face_id[mesh_pixels[m, 1], mesh_pixels[m, 0]]]
-        shares = _barycentric(mesh_pixels[m], vertices_px, vertices[i])
+        face = face_id[y, x]
+        shares = _barycentric(x, y, vertices_px, faces, face)
         for corner in range(3):
-            slope = slopes[vertices[i, corner]]
+            vertex = faces[face, corner]
+            vertices[i, corner] = vertex
             for axis in range(3):
-                along = normal[0] * slope[0, axis] + normal[1] * slope[1, axis]
+                along = normal_x * slopes[vertex, 0, axis] + normal_y * slopes[vertex, 1, axis]
                 vertex_slopes[i, corner, axis] = shares[corner] * along
     return vertices, vertex_slopes, distances, weights, reliability
 
@@ -103,10 +104,13 @@ def _pair_up(mesh_pixels, target_pixels):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, inline='always', error_model='numpy')
-def _barycentric(pixel, vertices_px, corners):  # type: ignore[no-untyped-def]
-    a, b, c = vertices_px[corners[0]], vertices_px[corners[1]], vertices_px[corners[2]]
-    x, y = pixel[0] - a[0], pixel[1] - a[1]
-    double_area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    share_b = (x * (c[1] - a[1]) - y * (c[0] - a[0])) / double_area
-    share_c = ((b[0] - a[0]) * y - (b[1] - a[1]) * x) / double_area
+def _barycentric(x, y, vertices_px, faces, face):  # type: ignore[no-untyped-def]
+    """Return the shares that the corners of a face have in the pixel (x, y)."""
+    a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+    ax, ay = vertices_px[a, 0], vertices_px[a, 1]
+    bx, by = vertices_px[b, 0] - ax, vertices_px[b, 1] - ay
+    cx, cy = vertices_px[c, 0] - ax, vertices_px[c, 1] - ay
+    double_area = bx * cy - by * cx
+    share_b = ((x - ax) * cy - (y - ay) * cx) / double_area
+    share_c = (bx * (y - ay) - by * (x - ax)) / double_area
     return 1.0 - share_b - share_c, share_b, share_c

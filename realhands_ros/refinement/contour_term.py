@@ -37,17 +37,21 @@ class ContourTerm:
         self._energy = energy
         weigh = energy.config.weigh_by_confidence
         self._targets = [_target_contour(target, weigh) for target in energy.views.targets]
+        # What a pixel of contour's length counts, view by view.
+        largest = energy.silhouettes.pixel_weights.max(axis=(1, 2)).astype(np.float64)
+        self._weights = _LENGTH_PER_PIXEL * largest
 
     def pairs(self, state: HandState) -> list[ContourPairs]:
         """Return the pairs of every view."""
         posed, pairs = state.posed, []
         slopes = self._energy.views.jacobian(posed.vertices_px, posed.vertices_depth)
+        px_per_ndc = 1.0 / self._energy.views.ndc_per_px
         for view, face_id in enumerate(state.face_ids):
             pixels, normals, confidence = self._targets[view]
-            weight, kink, far = self._scales(view)
             matched = match_contours(
                 face_id, self._energy.model.faces, posed.vertices_px[view], slopes[view],
-                pixels, normals, confidence, weight, kink, far,
+                pixels, normals, confidence, self._weights[view],
+                _KINK_NDC * px_per_ndc, _FAR_NDC * px_per_ndc,
             )  # fmt: skip
             pairs.append(ContourPairs(*matched))
         return pairs
@@ -68,12 +72,6 @@ class ContourTerm:
             )  # fmt: skip
         mirror_lower(hessian)
         return hessian, gradient
-
-    def _scales(self, view: int) -> tuple[float, float, float]:
-        """Return what a pixel of contour's length counts, and kink and far distance in pixels."""
-        weight = float(self._energy.silhouettes.pixel_weights[view].max()) * _LENGTH_PER_PIXEL
-        ndc_per_px = self._energy.views.ndc_per_px
-        return weight, _KINK_NDC / ndc_per_px, _FAR_NDC / ndc_per_px
 
 
 def _target_contour(

@@ -59,22 +59,54 @@ def solve_positive(matrix, right):  # type: ignore[no-untyped-def]
     """
     Return x (N,) of ``matrix @ x = right`` for a symmetric, positive definite matrix (N, N).
 
-    By Cholesky's decomposition; NaN where the matrix is not positive definite.
+    By Cholesky's decomposition, of the lower triangle; NaN where the matrix is not positive
+    definite.
     """
+    factor = _cholesky(matrix)
     n = len(right)
-    factor = np.zeros((n, n))
     x = right.copy()
     for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= factor[i, k] * factor[j, k]
-            factor[i, j] = np.sqrt(total) if i == j else total / factor[j, j]
+        known = 0.0
         for k in range(i):
-            x[i] -= factor[i, k] * x[k]
-        x[i] /= factor[i, i]
+            known += factor[i, k] * x[k]
+        x[i] = (x[i] - known) / factor[i, i]
     for i in range(n - 1, -1, -1):
         x[i] /= factor[i, i]
         for k in range(i):
             x[k] -= factor[i, k] * x[i]
     return x
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model='numpy')
+def _cholesky(matrix):  # type: ignore[no-untyped-def]
+    """Return the lower triangle L (N, N) with L L^T = ``matrix``, column by column."""
+    n = len(matrix)
+    factor = np.zeros((n, n))
+    for j in range(n):
+        factor[j, j] = np.sqrt(matrix[j, j] - _known(factor, j, j))
+        inverse = 1.0 / factor[j, j]
+        # Four rows at a time read row j once for all.
+        fours = j + 1 + (n - j - 1) // 4 * 4
+        for i in range(j + 1, fours, 4):
+            known0, known1, known2, known3 = 0.0, 0.0, 0.0, 0.0
+            for k in range(j):
+                known0 += factor[i, k] * factor[j, k]
+                known1 += factor[i + 1, k] * factor[j, k]
+                known2 += factor[i + 2, k] * factor[j, k]
+                known3 += factor[i + 3, k] * factor[j, k]
+            factor[i, j] = (matrix[i, j] - known0) * inverse
+            factor[i + 1, j] = (matrix[i + 1, j] - known1) * inverse
+            factor[i + 2, j] = (matrix[i + 2, j] - known2) * inverse
+            factor[i + 3, j] = (matrix[i + 3, j] - known3) * inverse
+        for i in range(fours, n):
+            factor[i, j] = (matrix[i, j] - _known(factor, i, j)) * inverse
+    return factor
+
+
+@numba.njit(nogil=True, inline='always')
+def _known(factor, i, j):  # type: ignore[no-untyped-def]
+    """Return what the columns before j make up of element (i, j) of L L^T."""
+    total = 0.0
+    for k in range(j):
+        total += factor[i, k] * factor[j, k]
+    return total

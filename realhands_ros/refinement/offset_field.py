@@ -67,40 +67,56 @@ class OffsetField:
 
         ``error_px`` is the standard deviation of a contour's place.
         """
-        per_view = [_measurements(view_pairs) for view_pairs in pairs]
-        offsets: FloatArray = _posterior_mean(
-            self._covariance,
-            np.concatenate([view.vertices for view in per_view]),
-            np.concatenate([view.slopes for view in per_view]),
-            np.concatenate([view.distance for view in per_view]),
-            np.concatenate([view.reliability for view in per_view]),
-            error_px,
-        )
+        per_view = [measurements(view_pairs, len(self._covariance)) for view_pairs in pairs]
+        together = (np.concatenate(of_views) for of_views in zip(*per_view, strict=True))
+        offsets: FloatArray = _posterior_mean(self._covariance, *together, error_px)
         return offsets
 
 
-def _measurements(pairs: ContourPairs) -> Measurements:
+def measurements(pairs: ContourPairs, num_vertices: int) -> Measurements:
     """Give every pair to the vertex it moves most, and average what a vertex got."""
-    corner = np.square(pairs.slopes).sum(axis=2).argmax(axis=1)
-    pair = np.arange(len(corner))
-    vertices, member = np.unique(pairs.vertices[pair, corner], return_inverse=True)
-    count = np.bincount(member)
-    total = np.maximum(np.bincount(member, pairs.reliability), 1e-9)
-
-    def mean(values: FloatArray) -> FloatArray:
-        averaged: FloatArray = np.bincount(member, pairs.reliability * values) / total
-        return averaged
-
-    # All of a pair's movement is ascribed to one vertex, since its neighbours move along.
-    slopes = pairs.slopes.sum(axis=1)
-    reliability = total / count
-    reliable = reliability > _MIN_RELIABILITY
     return Measurements(
-        vertices[reliable].astype(np.intp),
-        np.stack([mean(slopes[:, axis]) for axis in range(3)], axis=1)[reliable],
-        mean(pairs.distance)[reliable],
-        reliability[reliable],
+        *_mean_by_vertex(
+            pairs.vertices, pairs.slopes, pairs.distance, pairs.reliability, num_vertices
+        )
     )
+
+
+@numba.njit(nogil=True, cache=True)
+def _mean_by_vertex(  # type: ignore[no-untyped-def]
+    vertices, slopes, distance, reliability, num_vertices
+):
+    """Return what Measurements holds, of pairs as ContourPairs has them."""
+    count, total = np.zeros(num_vertices, dtype=np.intp), np.zeros(num_vertices)
+    sums = np.zeros((num_vertices, 4))
+    for i in range(len(distance)):
+        vertex = vertices[i, _most_moved_corner(slopes[i])]
+        count[vertex] += 1
+        total[vertex] += reliability[i]
+        for axis in range(3):
+            # All of a pair's movement is ascribed to one vertex: its neighbours move along.
+            slope = slopes[i, 0, axis] + slopes[i, 1, axis] + slopes[i, 2, axis]
+            sums[vertex, axis] += reliability[i] * slope
+        sums[vertex, 3] += reliability[i] * distance[i]
+    measured = np.flatnonzero(total > _MIN_RELIABILITY * count)
+    means = sums[measured] / total[measured].reshape(-1, 1)
+    return (
+        measured,
+        np.ascontiguousarray(means[:, :3]),
+        means[:, 3].copy(),
+        total[measured] / count[measured],
+    )
+
+
+@numba.njit(nogil=True, inline='always')
+def _most_moved_corner(slopes):  # type: ignore[no-untyped-def]
+    """Return which of a pair's vertices moves its distance most; ``slopes`` (3, 3)."""
+    most, largest = 0, -1.0
+    for corner in range(3):
+        square = slopes[corner, 0] ** 2 + slopes[corner, 1] ** 2 + slopes[corner, 2] ** 2
+        if square > largest:
+            most, largest = corner, square
+    return most
 
 
 @numba.njit(nogil=True, cache=True)
@@ -109,21 +125,20 @@ def _posterior_mean(  # type: ignore[no-untyped-def]
 ):
     """Return ``-C A^T (A C A^T + R)^-1 d`` for measurements A of the offsets with errors R."""
     count = len(vertices)
-    measured = np.empty((count, count))
+    lower = np.zeros((count, count))
     for i in range(count):
-        for j in range(i + 1):
-            along = 0.0
-            for axis in range(3):
-                along += slopes[i, axis] * slopes[j, axis]
-            measured[i, j] = measured[j, i] = along * covariance[vertices[i], vertices[j]]
-        measured[i, i] += error_px * error_px / reliability[i]
-    pull = solve_positive(measured, distance)
-    offsets = np.zeros((covariance.shape[0], 3))
-    for i in range(count):
-        x, y, z = slopes[i] * pull[i]
+        x, y, z = slopes[i, 0], slopes[i, 1], slopes[i, 2]
         row = covariance[vertices[i]]
-        for v in range(len(row)):
-            offsets[v, 0] -= row[v] * x
-            offsets[v, 1] -= row[v] * y
-            offsets[v, 2] -= row[v] * z
-    return offsets
+        for j in range(i + 1):
+            along = x * slopes[j, 0] + y * slopes[j, 1] + z * slopes[j, 2]
+            lower[i, j] = along * row[vertices[j]]
+        lower[i, i] += error_px * error_px / reliability[i]
+    pull = solve_positive(lower, distance)
+    offsets = np.zeros((3, covariance.shape[0]))
+    for i in range(count):
+        row = covariance[vertices[i]]
+        for axis in range(3):
+            along = slopes[i, axis] * pull[i]
+            for v in range(len(row)):
+                offsets[axis, v] -= row[v] * along
+    return np.ascontiguousarray(offsets.T)

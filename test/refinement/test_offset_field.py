@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realhands_ros.refinement.contour_matching import ContourPairs
-from realhands_ros.refinement.offset_field import OffsetField
+from realhands_ros.refinement.offset_field import OffsetField, measurements
 
 # A chain of 30 vertices.
 EDGES = np.stack([np.arange(29), np.arange(1, 30)], axis=1).astype(np.int32)
@@ -51,3 +51,16 @@ def test_all_views_are_met_together(field):
 
 def test_no_pairs_give_no_offsets(field):
     assert not field.fit([_pairs([], [])], error_px=1.0).any()
+
+
+def test_a_vertex_is_measured_by_the_mean_of_its_pairs():
+    """The second vertex of the last pair moves it most; the reliable pairs count more."""
+    pairs = _pairs([3, 7, 3, 9], [1.0, 5.0, 4.0, -2.0])
+    pairs.slopes[3, 1, 2] = 2 * PX_PER_M
+    pairs.vertices[3, 1] = 8
+    pairs.reliability[:] = [0.2, 0.04, 0.4, 1.0]
+    found = measurements(pairs, 30)
+    assert found.vertices.tolist() == [3, 8]
+    np.testing.assert_allclose(found.distance, [3.0, -2.0])
+    np.testing.assert_allclose(found.reliability, [0.3, 1.0])
+    np.testing.assert_allclose(found.slopes, [[PX_PER_M, 0, 0], [PX_PER_M, 0, 2 * PX_PER_M]])
