@@ -68,8 +68,12 @@ class OffsetField:
         ``error_px`` is the standard deviation of a contour's place.
         """
         per_view = [measurements(view_pairs, len(self._covariance)) for view_pairs in pairs]
-        together = (np.concatenate(of_views) for of_views in zip(*per_view, strict=True))
-        offsets: FloatArray = _posterior_mean(self._covariance, *together, error_px)
+        vertices, slopes, distance, reliability = (
+            np.concatenate(of_views) for of_views in zip(*per_view, strict=True)
+        )
+        offsets: FloatArray = _posterior_mean(
+            self._covariance, vertices, slopes, distance, reliability, error_px
+        )
         return offsets
 
 
