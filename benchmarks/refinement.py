@@ -88,7 +88,7 @@ def whole_refinements(
 ) -> dict[str, Job]:
     """Return a stereo gradient iteration, three of them, and the default refinement."""
     energy = Energy(model, ViewSet(estimate.views), EnergyConfig(), estimate.parameters)
-    start = sharp_state(energy, estimate.parameters)
+    start = sharp_state(energy, energy.pose(estimate.parameters))
     descent = GradientDescentConfig(iterations=1)
     once, thrice = GradientDescent(descent), GradientDescent(replace(descent, iterations=3))
     return {

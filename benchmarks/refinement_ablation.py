@@ -106,7 +106,8 @@ def print_annealing(sampler: RefinementSampler, samples: Samples) -> None:
                 RefinementModel(sampler.data), ViewSet(sample.estimate.views),
                 EnergyConfig.paper(), sample.truth,
             )  # fmt: skip
-            result = descent.minimise(energy, sharp_state(energy, sample.truth), Deadline(None))
+            start = sharp_state(energy, energy.pose(sample.truth))
+            result = descent.minimise(energy, start, Deadline(None))
             overlaps.append(sampler.errors(sample, result.parameters).iou)
         print(f'  sigma from 1e-4 to {end:g}: {np.mean(overlaps):.3f}')
 

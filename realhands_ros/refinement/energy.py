@@ -163,9 +163,9 @@ class Energy:
             renderer=config.renderer,
         )
 
-    def pose(self, parameters: HandParameters) -> PosedHand:
-        """Pose the hand and project it into all views."""
-        output, vertices, keypoints = self.model.pose(parameters)
+    def pose(self, parameters: HandParameters, output: FastHandOutput | None = None) -> PosedHand:
+        """Pose the hand, unless the layer's ``output`` is known, and project it into all views."""
+        output, vertices, keypoints = self.model.pose(parameters, output)
         return PosedHand(
             parameters,
             output,

@@ -42,7 +42,8 @@ def _silhouette_iou(energy: Energy, state: HandState) -> float:
     overlaps = []
     for view in np.flatnonzero(energy.views.has_target):
         mesh, mask = state.face_ids[view] != NO_FACE, energy.views.targets[view] > 0.5
-        overlaps.append((mesh & mask).sum() / max(int((mesh | mask).sum()), 1))
+        union = max(np.count_nonzero(mesh | mask), 1)
+        overlaps.append(np.count_nonzero(mesh & mask) / union)
     return float(np.mean(overlaps)) if overlaps else float('nan')
 
 

@@ -89,7 +89,8 @@ class GradientDescent:
                 parameters.with_vector(parameters.vector + vector_velocity),
                 vertex_offsets=offsets,
             )
-        return OptimiserResult(sharp_state(energy, parameters), tuple(energies), stopped_by)
+        state = sharp_state(energy, energy.pose(parameters))
+        return OptimiserResult(state, tuple(energies), stopped_by)
 
     def _steps(self, energy: Energy, start: HandState) -> tuple[FloatArray, float]:
         """

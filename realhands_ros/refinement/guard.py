@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 
 from realhands_ros.refinement.energy import Energy, PosedHand
-from realhands_ros.refinement.hand_estimate import FloatArray, RefinementFlag
+from realhands_ros.refinement.hand_estimate import RefinementFlag
 from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.mesh_terms import face_normals
 
@@ -68,7 +69,7 @@ def _with_shorter_offsets(
         shorter = offsets + share * change if share > 0.0 else offsets
         parameters = replace(result.parameters, vertex_offsets=shorter)
         if parameters.is_finite:
-            yield sharp_state(energy, parameters)
+            yield sharp_state(energy, energy.pose(parameters, result.posed.output))
 
 
 def _is_better(state: HandState, start: HandState, config: GuardConfig) -> bool:
@@ -82,7 +83,11 @@ def _is_sane(energy: Energy, state: HandState, start: HandState, config: GuardCo
     longest = max(config.max_offset_m, _longest_offset(start.posed))
     if not (state.parameters.is_finite and _longest_offset(state.posed) <= longest):
         return False
-    return _inverted_faces(energy, state.posed) <= _inverted_faces(energy, start.posed)
+    inverted, before = (
+        _inverted_faces(hand.posed.vertices, hand.parameters.vertex_offsets, energy.model.faces)
+        for hand in (state, start)
+    )
+    return bool(inverted <= before)
 
 
 def _longest_offset(posed: PosedHand) -> float:
@@ -91,9 +96,12 @@ def _longest_offset(posed: PosedHand) -> float:
     return float(np.sqrt(np.einsum('vc,vc->v', offsets, offsets).max()))
 
 
-def _inverted_faces(energy: Energy, posed: PosedHand) -> int:
-    """Return how many faces the vertex offsets turn inside out."""
-    faces = energy.model.faces
-    smooth: FloatArray = posed.vertices - posed.parameters.vertex_offsets
-    agreement = face_normals(posed.vertices, faces) * face_normals(smooth, faces)
-    return int((agreement.sum(axis=1) < 0.0).sum())
+@numba.njit(nogil=True, cache=True)
+def _inverted_faces(vertices, offsets, faces):  # type: ignore[no-untyped-def]
+    """Return how many faces the offsets (V, 3) among the vertices (V, 3) turn inside out."""
+    normals, smooth = face_normals(vertices, faces), face_normals(vertices - offsets, faces)
+    count = 0
+    for f in range(len(faces)):
+        along = normals[f, 0] * smooth[f, 0] + normals[f, 1] * smooth[f, 1]
+        count += along + normals[f, 2] * smooth[f, 2] < 0.0
+    return count

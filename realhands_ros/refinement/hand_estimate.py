@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
@@ -49,8 +50,10 @@ class HandParameters:
 
     def with_vector(self, vector: FloatArray) -> HandParameters:
         """Return these parameters with pose, shape and translation replaced by a vector (61,)."""
-        pose, shape, translation = np.split(vector, (NUM_POSE, NUM_POSE + NUM_SHAPE))
-        return replace(self, pose_aa=pose, shape=shape, translation=translation)
+        shape_end = NUM_POSE + NUM_SHAPE
+        return HandParameters(
+            vector[:NUM_POSE], vector[NUM_POSE:shape_end], vector[shape_end:], self.vertex_offsets
+        )
 
     @property
     def is_finite(self) -> bool:
@@ -77,7 +80,7 @@ class ViewObservation:
         """Convert to float arrays of the right shape; scores default to one."""
         if self.target is not None:
             size = (self.camera.height, self.camera.width)
-            target = _array('target', self.target, size).astype(np.float32)
+            target = _array('target', self.target, size, np.float32)
             object.__setattr__(self, 'target', target)
         if self.keypoints_px is not None:
             keypoints = _array('keypoints_px', self.keypoints_px, (NUM_KEYPOINTS, 2))
@@ -163,8 +166,10 @@ class Refinement:
         return not self.flags & NOT_REFINED
 
 
-def _array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
-    array = np.ascontiguousarray(value, dtype=np.float64)
+def _array(
+    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike = np.float64
+) -> NDArray[Any]:
+    array = np.ascontiguousarray(value, dtype=dtype)
     if array.shape != shape:
         message = f'{name} must have shape {shape}, found {array.shape}'
         raise ConfigError(message)

@@ -32,9 +32,8 @@ class HandState:
         return self.posed.parameters
 
 
-def sharp_state(energy: Energy, parameters: HandParameters) -> HandState:
+def sharp_state(energy: Energy, posed: PosedHand) -> HandState:
     """Return the hand with sharp silhouettes; its value is the energy as sigma goes to zero."""
-    posed = energy.pose(parameters)
     value = energy.value_without_silhouettes(posed)
     face_ids = []
     for view, target in enumerate(energy.views.targets):

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realhands_ros.refinement.energy import Energy
-from realhands_ros.refinement.hand_estimate import HandParameters
+from realhands_ros.refinement.energy import Energy, PosedHand
 from realhands_ros.refinement.hand_state import HandState
 from realhands_ros.refinement.normal_equations import solve_positive
 from realhands_ros.refinement.objectives import (
@@ -69,7 +68,7 @@ class LevenbergMarquardt:
             stopped_by = self._fit_keypoints(energy, contours, states, deadline)
         if energy.has_silhouettes:
             descent, stopped_by = self._descend(
-                contours, states[-1], self._config.iterations, deadline
+                energy, contours, states[-1], self._config.iterations, deadline
             )
             states += descent
             if not self._fit_offsets(energy, contours, states, deadline):
@@ -87,10 +86,12 @@ class LevenbergMarquardt:
         """Do the first round, add its result to the states if it is better, say what ended it."""
         config = self._config
         keypoints = KeypointObjective(energy, config.keypoint_scale)
-        first = keypoints.state(states[-1].parameters)
-        descent, stopped_by = self._descend(keypoints, first, config.keypoint_iterations, deadline)
+        descent, stopped_by = self._descend(
+            energy, keypoints, keypoints.state(states[-1].posed), config.keypoint_iterations,
+            deadline,
+        )  # fmt: skip
         if descent:
-            _add_if_better(contours, states, descent[-1].parameters)
+            _add_if_better(contours, states, descent[-1].posed)
         return stopped_by
 
     def _fit_offsets(
@@ -104,16 +105,22 @@ class LevenbergMarquardt:
         for _ in range(self._config.offset_iterations):
             if not deadline.step_fits():
                 return False
-            parameters = states[-1].parameters
+            last = states[-1].posed
             moved = energy.model.offset_field.fit(
                 contours.pairs(states[-1]), self._config.contour_error_px
             )
-            offsets = parameters.vertex_offsets + moved
-            _add_if_better(contours, states, replace(parameters, vertex_offsets=offsets))
+            offsets = last.parameters.vertex_offsets + moved
+            parameters = replace(last.parameters, vertex_offsets=offsets)
+            _add_if_better(contours, states, energy.pose(parameters, last.output))
         return True
 
     def _descend(
-        self, objective: Objective, state: HandState, iterations: int, deadline: Deadline
+        self,
+        energy: Energy,
+        objective: Objective,
+        state: HandState,
+        iterations: int,
+        deadline: Deadline,
     ) -> tuple[list[HandState], str]:
         """Return the states of falling value that were found, and what ended the search."""
         config = self._config
@@ -125,7 +132,7 @@ class LevenbergMarquardt:
             hessian, gradient = objective.normal_equations(state)
             damped = hessian + np.diag(damping * hessian.diagonal() + _MIN_CURVATURE)
             vector = state.parameters.vector - solve_positive(damped, gradient)
-            trial = objective.state(state.parameters.with_vector(vector))
+            trial = objective.state(energy.pose(state.parameters.with_vector(vector)))
             if not (trial.value < state.value and trial.posed.is_before_cameras):
                 damping *= config.damping_factor
                 if damping > _MAX_DAMPING:
@@ -140,9 +147,7 @@ class LevenbergMarquardt:
         return found, 'iterations'
 
 
-def _add_if_better(
-    objective: Objective, states: list[HandState], parameters: HandParameters
-) -> None:
-    state = objective.state(parameters)
+def _add_if_better(objective: Objective, states: list[HandState], posed: PosedHand) -> None:
+    state = objective.state(posed)
     if state.value < states[-1].value:
         states.append(state)

@@ -7,7 +7,7 @@ from typing import Protocol
 from realhands_ros.refinement.contour_matching import ContourPairs
 from realhands_ros.refinement.contour_term import ContourTerm
 from realhands_ros.refinement.energy import Energy, PosedHand
-from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
+from realhands_ros.refinement.hand_estimate import FloatArray
 from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.keypoint_term import keypoint_rows
 from realhands_ros.refinement.normal_equations import normal_equations
@@ -16,8 +16,8 @@ from realhands_ros.refinement.normal_equations import normal_equations
 class Objective(Protocol):
     """A function of the hand's parameters that looks like a sum of squares."""
 
-    def state(self, parameters: HandParameters) -> HandState:
-        """Return the hand at some parameters, with the value of the objective."""
+    def state(self, posed: PosedHand) -> HandState:
+        """Return a posed hand with the value of the objective."""
 
     def normal_equations(self, state: HandState) -> tuple[FloatArray, FloatArray]:
         """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,)."""
@@ -34,12 +34,12 @@ class KeypointObjective:
         self._energy = energy
         self._scale = scale
 
-    def state(self, parameters: HandParameters) -> HandState:
-        """Return the posed hand, with the value of the objective."""
+    def state(self, posed: PosedHand) -> HandState:
+        """Return the posed hand with the value of the objective."""
         energy = self._energy
-        posed = energy.pose(parameters)
         keypoints = energy.config.keypoints * energy.keypoint_term(posed, self._scale).value
-        return HandState(posed, keypoints + energy.parameter_terms.value(parameters.vector))
+        parameters = energy.parameter_terms.value(posed.parameters.vector)
+        return HandState(posed, keypoints + parameters)
 
     def normal_equations(self, state: HandState) -> tuple[FloatArray, FloatArray]:
         """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,)."""
@@ -57,9 +57,9 @@ class ContourObjective:
         self._energy = energy
         self._contours = ContourTerm(energy)
 
-    def state(self, parameters: HandParameters) -> HandState:
-        """Return the hand with its sharp silhouettes and its energy."""
-        return sharp_state(self._energy, parameters)
+    def state(self, posed: PosedHand) -> HandState:
+        """Return the posed hand with its sharp silhouettes and its energy."""
+        return sharp_state(self._energy, posed)
 
     def normal_equations(self, state: HandState) -> tuple[FloatArray, FloatArray]:
         """Return Gauss-Newton's Hessian (61, 61) and the gradient (61,), mesh terms left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +15,8 @@ from realhands_ros.refinement.mesh_terms import MeshTerms
 from realhands_ros.refinement.offset_field import OffsetField
 
 # The fingertip keypoints are vertices and move with their offsets.
-TIP_KEYPOINTS = [KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES]
-TIP_VERTICES = [TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES]
+TIP_KEYPOINTS = np.array([KEYPOINT_NAMES.index(f'{finger}_tip') for finger in FINGER_NAMES])
+TIP_VERTICES = np.array([TIP_VERTEX_IDS[finger] for finger in FINGER_NAMES])
 
 # How far a hand's surface typically is from the model's, and over how many edges that is alike.
 _OFFSET_SPREAD_M = 0.002
@@ -37,10 +38,29 @@ class RefinementModel:
             length_edges=_OFFSET_LENGTH_EDGES,
         )
 
-    def pose(self, parameters: HandParameters) -> tuple[FastHandOutput, FloatArray, FloatArray]:
-        """Return the layer's output, and vertices (778, 3) and keypoints (21, 3) with offsets."""
-        output = self.hand.forward(parameters.pose_aa, parameters.shape, parameters.translation)
-        vertices = output.vertices + parameters.vertex_offsets
-        keypoints = output.keypoints.astype(np.float64)
-        keypoints[TIP_KEYPOINTS] += parameters.vertex_offsets[TIP_VERTICES]
+    def pose(
+        self, parameters: HandParameters, output: FastHandOutput | None = None
+    ) -> tuple[FastHandOutput, FloatArray, FloatArray]:
+        """
+        Return the layer's output, and vertices (778, 3) and keypoints (21, 3) with offsets.
+
+        ``output`` is that of the layer where it is known: offsets do not change it.
+        """
+        if output is None:
+            output = self.hand.forward(
+                parameters.pose_aa, parameters.shape, parameters.translation
+            )
+        vertices, keypoints = _with_offsets(
+            output.vertices, output.keypoints, parameters.vertex_offsets
+        )
         return output, vertices, keypoints
+
+
+@numba.njit(nogil=True, cache=True)
+def _with_offsets(vertices, keypoints, offsets):  # type: ignore[no-untyped-def]
+    """Return vertices (778, 3) and keypoints (21, 3) of a hand, moved by vertex offsets."""
+    moved = keypoints.astype(np.float64)
+    for tip in range(len(TIP_KEYPOINTS)):
+        for axis in range(3):
+            moved[TIP_KEYPOINTS[tip], axis] += offsets[TIP_VERTICES[tip], axis]
+    return vertices + offsets, moved

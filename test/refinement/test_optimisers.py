@@ -28,7 +28,8 @@ def _minimise(
     start: HandParameters,
     budget_ms: float | None = None,
 ) -> OptimiserResult:
-    return optimiser.minimise(energy, sharp_state(energy, start), Deadline(budget_ms))
+    state = sharp_state(energy, energy.pose(start))
+    return optimiser.minimise(energy, state, Deadline(budget_ms))
 
 
 def test_gradient_descent_is_the_paper_s_update(model, sample):

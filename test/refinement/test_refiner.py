@@ -301,7 +301,7 @@ def _judge(
     result: HandParameters,
     config: GuardConfig | None = None,
 ) -> Verdict:
-    states = (sharp_state(energy, parameters) for parameters in (start, result))
+    states = (sharp_state(energy, energy.pose(parameters)) for parameters in (start, result))
     return judge(energy, *states, config or GuardConfig())
 
 
