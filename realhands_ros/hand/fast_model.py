@@ -171,7 +171,7 @@ def _model_arrays(data: HandModelData, dtype: np.dtype[Any]) -> ModelArrays:
         skin_starts=np.searchsorted(vertex_ids, np.arange(NUM_VERTICES + 1)),
         skin_joints=np.ascontiguousarray(joint_ids),
         skin_weights=data.skin_weights[vertex_ids, joint_ids].astype(dtype),
-        shape_directions=data.shapedirs.astype(dtype),
+        shape_directions=np.ascontiguousarray(data.shapedirs, dtype),
         pose_starts=np.cumsum([0] + [len(vertices) for vertices, _ in pose_directions]),
         pose_vertices=np.concatenate([vertices for vertices, _ in pose_directions]),
         pose_directions=np.concatenate(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,15 @@ def test_jacobian_agrees_with_forward_mode_autograd(data, dtype) -> None:
     for ours, theirs in zip((result.vertices, result.keypoints), expected, strict=True):
         assert ours.dtype == dtype
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+def test_joints_that_blend_nothing_have_a_jacobian(random_model_data) -> None:
+    data = random_model_data(0)
+    posedirs = data.posedirs.copy()
+    posedirs[:, :, :9] = posedirs[:, :, -18:] = 0.0
+    posedirs[100:, :, 9:18] = 0.0
+    test_vjp_is_the_transposed_jacobian(replace(data, posedirs=posedirs))
+    test_vjp_is_the_transposed_jacobian(replace(data, posedirs=np.zeros_like(posedirs)))
 
 
 def test_vjp_is_the_transposed_jacobian(data) -> None:

@@ -138,6 +138,15 @@ def test_the_value_is_the_sum_of_the_terms(model, sample, parameters):
     assert value == pytest.approx(total, rel=1e-6)
 
 
+def test_a_known_output_of_the_layer_is_not_calculated_again(model, sample, parameters):
+    energy = _energy(model, sample, EnergyConfig())
+    whole = energy.pose(parameters)
+    bare = replace(parameters, vertex_offsets=np.zeros((778, 3)))
+    again = energy.pose(parameters, energy.pose(bare).output)
+    for name in ('vertices', 'keypoints', 'vertices_px', 'keypoints_px', 'vertices_depth'):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+
+
 def test_the_silhouette_term_means_the_same_at_any_resolution(hand_data, model):
     values = []
     for size in (112, 224):
