@@ -8,6 +8,7 @@ at (0, 0), as OpenCV has it. All lengths are metres.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,10 +56,21 @@ class PinholeCamera:
             message = 'the rotation matrix is not orthonormal: check R of the stereo calibration'
             raise CalibrationError(message)
 
-    @property
+    # Cameras stay the same from frame to frame: what follows from one is computed once.
+    @cached_property
     def centre(self) -> FloatArray:
         """Return the camera's centre in the rig's frame, (3,) metres."""
         return -self.rotation.T @ self.translation
+
+    @cached_property
+    def projection(self) -> FloatArray:
+        """Return ``P = K [R | t]``, (3, 4)."""
+        return self.intrinsics @ np.column_stack([self.rotation, self.translation])
+
+    @cached_property
+    def inverse_intrinsics(self) -> FloatArray:
+        """Return the inverse (3, 3) of K, which takes homogeneous pixels to rays."""
+        return np.linalg.inv(self.intrinsics)
 
     def to_camera(self, points_rig: ArrayLike) -> FloatArray:
         """Take points (..., 3) from the rig's frame to this camera's optical frame."""
@@ -66,8 +78,11 @@ class PinholeCamera:
 
     def project(self, points_rig: ArrayLike) -> FloatArray:
         """Project points (..., 3) of the rig's frame to pixels (..., 2); z must not be zero."""
-        points_cam = self.to_camera(points_rig)
-        homogeneous = points_cam @ self.intrinsics.T
+        return self.to_pixels(self.to_camera(points_rig))
+
+    def to_pixels(self, points_cam: FloatArray) -> FloatArray:
+        """Project points (..., 3) of this camera's frame to pixels (..., 2); z must not be 0."""
+        homogeneous: FloatArray = points_cam @ self.intrinsics.T
         return homogeneous[..., :2] / homogeneous[..., 2:3]
 
     def cropped(self, affine: ArrayLike, width: int, height: int) -> PinholeCamera:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 
 _WRIST, _INDEX, _LITTLE = 0, 5, 17
-_FINGER_BASES = (5, 9, 13, 17)
+# The keypoints (4, 5) of each finger's chain.
+_FINGERS = np.array([[_WRIST, base, base + 1, base + 2, base + 3] for base in (5, 9, 13, 17)])
 # Log odds for each unit of bend, seen on synthetic films: 97 of 100 hands that bend by 3 are
 # judged rightly, 85 of 100 that bend by 1.5.
 _LOG_ODDS_PER_BEND = 1.0
@@ -32,13 +33,12 @@ def bend(points: ArrayLike) -> float:
     for a left one.
     """
     keypoints = np.asarray(points, dtype=np.float64)
-    to_thumb = _unit(keypoints[_INDEX] - keypoints[_LITTLE])
-    total = 0.0
-    for base in _FINGER_BASES:
-        chain = keypoints[[_WRIST, base, base + 1, base + 2, base + 3]]
-        bones = _unit(np.diff(chain, axis=0))
-        total += float((np.cross(bones[:-1], bones[1:]) @ to_thumb).sum())
-    return total
+    x, y, z = _unit(keypoints[_INDEX] - keypoints[_LITTLE])
+    chains = keypoints[_FINGERS]
+    bones = _unit(chains[:, 1:] - chains[:, :-1])
+    # (a x b) . t = a . (b x t), and b x t is linear in b.
+    times_to_thumb = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return float((bones[:, :-1] * (bones[:, 1:] @ times_to_thumb)).sum())
 
 
 def right_log_odds(points: ArrayLike, depth_noise_m: float) -> float:
@@ -58,5 +58,5 @@ def right_log_odds(points: ArrayLike, depth_noise_m: float) -> float:
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    lengths = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
     return np.asarray(vectors / np.maximum(lengths, 1e-9))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +31,7 @@ class HandDetection:
     presence: float
     right: float
 
-    @property
+    @cached_property
     def size_px(self) -> float:
         """Return the longer side of the keypoints' box."""
         return box_size(self.keypoints_px)
@@ -82,4 +83,4 @@ class ViewDetector(Protocol):
 
 def box_size(keypoints_px: FloatArray) -> float:
     """Return the longer side of the box of keypoints (N, 2), in pixels, at least one."""
-    return max(float(np.ptp(keypoints_px, axis=0).max()), 1.0)
+    return max(float((keypoints_px.max(axis=0) - keypoints_px.min(axis=0)).max()), 1.0)

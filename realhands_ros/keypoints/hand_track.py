@@ -139,9 +139,10 @@ class HandTrack:
     def predicted_px(self, camera: PinholeCamera, stamp_ns: int) -> FloatArray | None:
         """Return where ``camera`` should see the keypoints (21, 2), None if it cannot."""
         points = self.predicted_points(stamp_ns)
-        if points is None or camera.to_camera(points)[:, 2].min() <= 0.0:
+        if points is None:
             return None
-        return camera.project(points)
+        points_cam = camera.to_camera(points)
+        return camera.to_pixels(points_cam) if points_cam[:, 2].min() > 0.0 else None
 
     def _place(
         self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int

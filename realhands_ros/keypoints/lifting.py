@@ -26,8 +26,8 @@ def lay_on_keypoints(
     pixels = np.asarray(keypoints_px, dtype=np.float64)
     if not (np.isfinite(axes).all() and np.isfinite(pixels).all()):
         return None
-    inverse = np.linalg.inv(camera.intrinsics)
-    rays = (np.column_stack([pixels, np.ones(len(pixels))]) @ inverse.T)[:, :2]
+    inverse = camera.inverse_intrinsics[:2]
+    rays = pixels @ inverse[:, :2].T + inverse[:, 2]
     # (form + T)_xy = ray (form + T)_z for each keypoint.
     matrix = np.zeros((len(rays), 2, 3))
     matrix[:, 0, 0] = matrix[:, 1, 1] = 1.0

@@ -216,8 +216,8 @@ def _letterbox(pixels: Image, part: Part) -> tuple[Image, FloatArray]:
 
 def _share_inside(region: Region, size: tuple[int, int]) -> float:
     """Return about which share of a region's area lies in an image of ``size``."""
-    half = 0.5 * region.side
-    low = np.maximum(region.centre - half, 0.0)
-    high = np.minimum(region.centre + half, np.array(size, dtype=np.float64))
-    width, height = np.maximum(high - low, 0.0) / region.side
-    return float(width * height)
+    half, share = 0.5 * region.side, 1.0
+    for centre, length in zip(region.centre.tolist(), size, strict=True):
+        inside = min(centre + half, length) - max(centre - half, 0.0)
+        share *= max(inside, 0.0) / region.side
+    return share

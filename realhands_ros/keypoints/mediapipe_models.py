@@ -141,8 +141,12 @@ def _openvino_runner(model: str, outputs: int) -> _Run:
     except RuntimeError as error:
         raise ConfigError(UNUSABLE.format(error=error)) from error
 
+    # Written where the network reads it, a picture is not copied.
+    shares = request.get_input_tensor(0).data[0]
+
     def run(picture: Image) -> tuple[NDArray[np.floating[Any]], ...]:
-        request.infer([picture[None] / np.float32(255)])
+        np.divide(picture, np.float32(255), out=shares)
+        request.infer(share_outputs=True)
         return tuple(request.get_output_tensor(i).data.ravel().copy() for i in range(outputs))
 
     return run

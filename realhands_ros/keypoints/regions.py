@@ -9,6 +9,7 @@ palm's keypoints, moved by a tenth, around keypoints of the last frame.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,8 @@ _KEYPOINTS_SCALE, _KEYPOINTS_SHIFT = 2.0, 0.1
 # Wrist and base of the middle finger among the palm model's keypoints.
 _PALM_WRIST, _PALM_MIDDLE = 0, 2
 # Without the tips the box stays calm while the fingers bend.
-_STEADY_KEYPOINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+_STEADY_KEYPOINTS = np.array([0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18])
+_PICTURE_CENTRE = LANDMARK_INPUT_SIZE / 2
 _WRIST, _INDEX_MCP, _MIDDLE_MCP, _RING_MCP = 0, 5, 9, 13
 
 
@@ -43,23 +45,24 @@ class Region:
     @property
     def affine(self) -> FloatArray:
         """Return the affine (2, 3) from image pixels to those of the landmark model's picture."""
-        scale = LANDMARK_INPUT_SIZE / self.side
-        cosine, sine = scale * np.cos(self.angle), scale * np.sin(self.angle)
-        linear = np.array([[cosine, sine], [-sine, cosine]])
+        scale, (x, y) = LANDMARK_INPUT_SIZE / self.side, self.centre
+        cosine, sine = scale * math.cos(self.angle), scale * math.sin(self.angle)
         # MediaPipe lays the picture's corner on the square's, not the centres of their pixels.
-        return np.column_stack([linear, LANDMARK_INPUT_SIZE / 2 - linear @ self.centre])
+        return np.array([
+            [cosine, sine, _PICTURE_CENTRE - cosine * x - sine * y],
+            [-sine, cosine, _PICTURE_CENTRE + sine * x - cosine * y],
+        ])  # fmt: skip
 
     def to_image(self, points: ArrayLike) -> FloatArray:
         """Take pixels (N, 2) of the landmark model's picture to the image."""
-        affine = self.affine
-        back: FloatArray = (np.asarray(points) - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
-        return back
+        from_centre = self.side / LANDMARK_INPUT_SIZE * (np.asarray(points) - _PICTURE_CENTRE)
+        pixels: FloatArray = from_centre @ _upright(self.angle) + self.centre
+        return pixels
 
     def turned_to_image(self, vectors: ArrayLike) -> FloatArray:
         """Take vectors (N, 3) from the axes of the picture to those of the image."""
-        cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        turned: FloatArray = np.asarray(vectors) @ turn.T
+        turned = np.array(vectors, dtype=np.float64)
+        turned[:, :2] = turned[:, :2] @ _upright(self.angle)
         return turned
 
 
@@ -76,9 +79,8 @@ def region_of_keypoints(keypoints_px: ArrayLike) -> Region:
     outer = 0.5 * (keypoints[_INDEX_MCP] + keypoints[_RING_MCP])
     knuckles = 0.5 * (outer + keypoints[_MIDDLE_MCP])
     angle = _upward_angle(knuckles - keypoints[_WRIST])
-    cosine, sine = np.cos(angle), np.sin(angle)
-    upright = np.array([[cosine, sine], [-sine, cosine]])
-    steady = keypoints[list(_STEADY_KEYPOINTS)] @ upright.T
+    upright = _upright(angle)
+    steady = keypoints[_STEADY_KEYPOINTS] @ upright.T
     low, high = steady.min(axis=0), steady.max(axis=0)
     centre = upright.T @ (0.5 * (low + high))
     return _enlarged(centre, high - low, angle, _KEYPOINTS_SCALE, _KEYPOINTS_SHIFT)
@@ -87,10 +89,16 @@ def region_of_keypoints(keypoints_px: ArrayLike) -> Region:
 def _enlarged(
     centre: FloatArray, size: FloatArray, angle: float, scale: float, shift: float
 ) -> Region:
-    towards_fingers = np.array([np.sin(angle), -np.cos(angle)])
+    towards_fingers = np.array([math.sin(angle), -math.cos(angle)])
     moved = centre + shift * float(size[1]) * towards_fingers
     return Region(moved, max(scale * float(size.max()), 1.0), angle)
 
 
 def _upward_angle(direction: FloatArray) -> float:
-    return float(np.arctan2(direction[0], -direction[1]))
+    return math.atan2(direction[0], -direction[1])
+
+
+def _upright(angle: float) -> FloatArray:
+    """Return the rotation (2, 2) of a square at ``angle`` to an upright one."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, sine], [-sine, cosine]])

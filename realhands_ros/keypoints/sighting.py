@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -40,7 +41,7 @@ class Sighting:
     @property
     def right(self) -> float:
         """Return the probability that it is a right hand: the views' mean."""
-        return float(np.mean([detection.right for detection in self.detections]))
+        return fmean(detection.right for detection in self.detections)
 
 
 @dataclass(frozen=True, eq=False)

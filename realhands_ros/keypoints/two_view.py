@@ -6,6 +6,7 @@ For any calibrated pair of pinhole cameras (K, R, t each); a rectified one is a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -90,7 +91,7 @@ class Pairing:
     @property
     def cost(self) -> float:
         """Return how badly they go together: 0 for perfectly, 1 for just so."""
-        return self.epipolar_px / self.allowed_px + abs(float(np.log(max(self.scale, 1e-6))))
+        return self.epipolar_px / self.allowed_px + abs(math.log(max(self.scale, 1e-6)))
 
 
 def pair(cameras: Sequence[PinholeCamera], left: HandDetection, right: HandDetection) -> Pairing:
@@ -117,13 +118,11 @@ def epipolar_distances(
     Hartley and Zisserman, "Multiple View Geometry", 2nd edition, eq. 11.9.
     """
     F = fundamental_matrix(*cameras)
-    left, right = (
-        np.column_stack([np.asarray(pixels, np.float64), np.ones(len(np.asarray(pixels)))])
-        for pixels in (left_px, right_px)
-    )
-    lines_right, lines_left = left @ F.T, right @ F
-    error = (right * lines_right).sum(axis=1)
-    gradient = (lines_right[:, :2] ** 2).sum(axis=1) + (lines_left[:, :2] ** 2).sum(axis=1)
+    left, right = (np.asarray(pixels, dtype=np.float64) for pixels in (left_px, right_px))
+    lines_right = left @ F[:, :2].T + F[:, 2]
+    slopes_right, slopes_left = lines_right[:, :2], right @ F[:2, :2] + F[2, :2]
+    error = (right * slopes_right).sum(axis=1) + lines_right[:, 2]
+    gradient = (slopes_right**2 + slopes_left**2).sum(axis=1)
     distances: FloatArray = np.abs(error) / np.sqrt(np.maximum(gradient, 1e-18))
     return distances
 
@@ -133,8 +132,7 @@ def fundamental_matrix(left: PinholeCamera, right: PinholeCamera) -> FloatArray:
     rotation = right.rotation @ left.rotation.T
     x, y, z = right.translation - rotation @ left.translation
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    inverse_left, inverse_right = (np.linalg.inv(c.intrinsics) for c in (left, right))
-    matrix: FloatArray = inverse_right.T @ cross @ rotation @ inverse_left
+    matrix: FloatArray = right.inverse_intrinsics.T @ cross @ rotation @ left.inverse_intrinsics
     return matrix
 
 
@@ -150,36 +148,29 @@ def triangulate(
     round before), a keypoint's rows weighted by its score (N,). A keypoint with NaN or infinity in
     a view, or in its score, is unknown. Raises nothing for what a detector may say.
     """
-    pixels = [np.asarray(keypoints, dtype=np.float64) for keypoints in keypoints_px]
-    known = np.logical_and(
-        *((np.abs(keypoints) < _FARTHEST_PX).all(axis=1) for keypoints in pixels)
-    )
-    weights = [np.ones(len(known))] * 2 if scores is None else [np.asarray(s) for s in scores]
-    known &= np.logical_and(*(np.isfinite(weight) for weight in weights))
+    pixels = np.array(keypoints_px, dtype=np.float64)
+    known = (np.abs(pixels) < _FARTHEST_PX).all(axis=(0, 2))
+    weights = np.ones(pixels.shape[:2]) if scores is None else np.array(scores, dtype=np.float64)
+    known &= np.isfinite(weights).all(axis=0)
     # What is unknown must not stop the others: NaN would spread, and singular systems raise.
-    pixels = [np.where(known[:, None], keypoints, 0.0) for keypoints in pixels]
-    weights = [np.where(known, weight, 1.0) for weight in weights]
-    depths = [np.ones(len(known))] * 2
+    pixels = np.where(known[:, None], pixels, 0.0)
+    weights = np.clip(np.where(known, weights, 1.0), 1e-3, 1.0)
+    projections = np.stack([camera.projection for camera in cameras])
+    rows = _rows(projections, pixels)
+    homogeneous = np.ones((*pixels.shape[:2], 3))
     points = np.zeros((len(known), 3))
     for _ in range(_ITERATIONS):
-        normal, target = np.zeros((len(known), 3, 3)), np.zeros((len(known), 3))
-        for camera, keypoints, weight, depth in zip(cameras, pixels, weights, depths, strict=True):
-            matrix, offset = _rows(camera, keypoints)
-            share = np.clip(weight, 1e-3, 1.0) / depth**2
-            normal += np.einsum('nka,n,nkb->nab', matrix, share, matrix)
-            target += np.einsum('nka,n,nk->na', matrix, share, offset)
+        normal, target = _normal_equations(rows, weights / _safe_depth(homogeneous[..., 2]) ** 2)
         # Parallel rays meet nowhere.
-        known &= np.linalg.det(normal) > _PARALLEL * np.einsum('naa->n', normal) ** 3
+        known &= np.linalg.det(normal) > _PARALLEL * np.trace(normal, axis1=1, axis2=2) ** 3
         normal[~known], target[~known] = np.eye(3), 0.0
         points = np.linalg.solve(normal, target[..., None])[..., 0]
-        depths = [_safe_depth(camera.to_camera(points)[:, 2]) for camera in cameras]
-    in_front = known & np.logical_and(*(c.to_camera(points)[:, 2] > 0 for c in cameras))
-    residuals = [
-        np.linalg.norm(_projected(camera, points) - keypoints, axis=1)
-        for camera, keypoints in zip(cameras, pixels, strict=True)
-    ]
+        homogeneous = points @ projections[..., :3].swapaxes(1, 2) + projections[:, None, :, 3]
+    in_front = known & (homogeneous[..., 2] > 0.0).all(axis=0)
+    projected = homogeneous[..., :2] / _safe_depth(homogeneous[..., 2])[..., None]
+    residuals = np.linalg.norm(projected - pixels, axis=2)
     points[~in_front] = np.nan
-    return Triangulation(points, np.where(known, np.stack(residuals), np.nan), in_front)
+    return Triangulation(points, np.where(known, residuals, np.nan), in_front)
 
 
 def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
@@ -190,17 +181,21 @@ def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
     return distance**2 / float(left.intrinsics[0, 0] * baseline)
 
 
-def _rows(camera: PinholeCamera, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return matrices (N, 2, 3) and right-hand sides (N, 2) of ``P_xy x - (x, y) P_z x = 0``."""
-    projection = camera.intrinsics @ np.column_stack([camera.rotation, camera.translation])
-    rows = projection[None, :2] - pixels[..., None] * projection[None, 2:]
-    return rows[..., :3], -rows[..., 3]
+def _rows(projections: FloatArray, pixels: FloatArray) -> FloatArray:
+    """
+    Return the rows (N, 2, 2, 4), a view's two, of ``P_xy x - (x, y) P_z x = 0``.
+
+    ``projections`` (2, 3, 4), ``pixels`` (2, N, 2); x are homogeneous points.
+    """
+    rows = projections[:, None, :2] - pixels[..., None] * projections[:, None, 2:]
+    return rows.swapaxes(0, 1)
 
 
-def _projected(camera: PinholeCamera, points: FloatArray) -> FloatArray:
-    homogeneous = camera.to_camera(points) @ camera.intrinsics.T
-    projected: FloatArray = homogeneous[:, :2] / _safe_depth(homogeneous[:, 2])[:, None]
-    return projected
+def _normal_equations(rows: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return matrices (N, 3, 3) and right-hand sides (N, 3) of rows weighted by (2, N)."""
+    weighted = rows[..., :3] * weights.T[:, :, None, None]
+    moments = weighted.reshape(-1, 4, 3).swapaxes(1, 2) @ rows.reshape(-1, 4, 4)
+    return moments[..., :3].copy(), -moments[..., 3]
 
 
 def _safe_depth(depth: FloatArray) -> FloatArray:
@@ -210,7 +205,9 @@ def _safe_depth(depth: FloatArray) -> FloatArray:
 
 def spread(points: FloatArray) -> float:
     """Return the root mean square distance of points from their mean; 0 without two points."""
-    known = points[np.isfinite(points).all(axis=1)]
+    finite = np.isfinite(points)
+    known = points if finite.all() else points[finite.all(axis=1)]
     if len(known) < 2:
         return 0.0
-    return float(np.sqrt(((known - known.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    away = (known - known.mean(axis=0)).ravel()
+    return math.sqrt(away @ away / len(known))

@@ -23,6 +23,14 @@ def test_bent_hands_are_told_apart_however_they_are_turned(hand_at, gesture, tur
 def test_it_is_the_sum_of_sines(hand_at):
     assert bend(hand_at(WRIST, 'right', 'fist')) > 5.0
     assert abs(bend(hand_at(WRIST, 'right', 'open'))) < 0.7
+    points = hand_at(WRIST, 'right', 'grasp')
+    to_thumb = (points[5] - points[17]) / np.linalg.norm(points[5] - points[17])
+    sines = 0.0
+    for base in (5, 9, 13, 17):
+        bones = np.diff(points[[0, base, base + 1, base + 2, base + 3]], axis=0)
+        bones /= np.linalg.norm(bones, axis=1, keepdims=True)
+        sines += (np.cross(bones[:-1], bones[1:]) @ to_thumb).sum()
+    assert bend(points) == pytest.approx(sines, abs=1e-12)
 
 
 def test_a_flat_a_far_and_an_unknown_hand_say_little(hand_at):

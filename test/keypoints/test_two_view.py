@@ -48,6 +48,28 @@ def test_a_keypoint_with_a_low_score_in_one_view_is_held_by_the_other(rig, hand_
     assert held.residuals_px[0, 4] < 0.1 * even.residuals_px[0, 4]
 
 
+def test_each_keypoint_is_the_weighted_least_squares_of_its_rows(rig, hand_at):
+    """As Hartley and Zisserman have it, 12.2, point for point, with the depths of round before."""
+    rng = np.random.default_rng(0)
+    pixels = [c.project(hand_at(WRIST)) + rng.normal(size=(21, 2)) for c in rig.views]
+    scores = rng.uniform(0.1, 1.0, (2, 21))
+    found = triangulate(rig.views, pixels, scores)
+    for n, point in enumerate(found.points):
+        expected = None
+        for _ in range(3):
+            rows = []
+            for camera, keypoints, score in zip(rig.views, pixels, scores, strict=True):
+                P = camera.projection
+                depth = 1.0 if expected is None else camera.to_camera(expected)[2]
+                rows.append(np.sqrt(score[n]) / depth * (P[:2] - keypoints[n][:, None] * P[2]))
+            system = np.concatenate(rows)
+            expected = np.linalg.lstsq(system[:, :3], -system[:, 3], rcond=None)[0]
+        np.testing.assert_allclose(point, expected, atol=1e-9)
+    for camera, keypoints, residuals in zip(rig.views, pixels, found.residuals_px, strict=True):
+        away = np.linalg.norm(camera.project(found.points) - keypoints, axis=1)
+        np.testing.assert_allclose(residuals, away, atol=1e-9)
+
+
 def test_unknown_keypoints_stay_unknown(rig, hand_at):
     pixels = [camera.project(hand_at(WRIST)) for camera in rig.views]
     pixels[0][7] = np.nan
