@@ -15,6 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
+
+def _quaternion_products() -> FloatArray:
+    """Return the components (16, 4) of the products of i, j, k and 1, each with each."""
+    table = np.zeros((4, 4, 4))
+    table[3, 3, 3] = 1.0
+    for first, second, third in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        table[first, first, 3] = -1.0
+        table[first, 3, first] = table[3, first, first] = 1.0
+        table[first, second, third], table[second, first, third] = 1.0, -1.0
+    return table.reshape(16, 4)
+
+
+_PRODUCTS = _quaternion_products()
+_CONJUGATE = np.array([-1.0, -1.0, -1.0, 1.0])
 # Of the angle about y, below which the others cannot be told apart.
 _NO_COSINE = 1e-7
 
@@ -30,20 +44,35 @@ def axis_angle_to_matrix(axis_angle: ArrayLike) -> FloatArray:
 
 def matrix_to_axis_angle(matrices: ArrayLike) -> FloatArray:
     """Return the axis-angle vectors (..., 3), of length at most pi, of rotations (..., 3, 3)."""
-    quaternions = matrix_to_quaternion(matrices)
+    return quaternion_to_axis_angle(matrix_to_quaternion(matrices))
+
+
+def quaternion_to_axis_angle(quaternions: FloatArray) -> FloatArray:
+    """Return the axis-angle vectors (..., 3), of length at most pi, of quaternions (..., 4)."""
     # Of a rotation's two quaternions, the one that turns by pi at most.
     quaternions = np.where(quaternions[..., 3:] < 0.0, -quaternions, quaternions)
     axis, w = quaternions[..., :3], quaternions[..., 3:]
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    sine = np.sqrt((axis * axis).sum(axis=-1, keepdims=True))
     turns = sine > 0.0
     factor = np.where(turns, 2.0 * np.arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
     return np.asarray(factor * axis)
 
 
+def multiply_quaternions(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the quaternions (..., 4) of first turning by ``right``, then by ``left``."""
+    products = left[..., :, None] * right[..., None, :]
+    return np.asarray(products.reshape(*products.shape[:-2], 16) @ _PRODUCTS)
+
+
+def conjugate_quaternions(quaternions: FloatArray) -> FloatArray:
+    """Return the quaternions (..., 4) of the inverse rotations of unit quaternions."""
+    return np.asarray(quaternions * _CONJUGATE)
+
+
 def axis_angle_to_quaternion(axis_angle: ArrayLike) -> FloatArray:
     """Return the unit quaternions (..., 4), x y z w, of axis-angle vectors (..., 3)."""
     vectors = np.asarray(axis_angle, dtype=np.float64)
-    half = 0.5 * np.linalg.norm(vectors, axis=-1, keepdims=True)
+    half = 0.5 * np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
     # np.sinc(x) is sin(pi x) / (pi x), and 1 at zero.
     return np.concatenate([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)], axis=-1)
 

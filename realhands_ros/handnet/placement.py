@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,8 @@ class CropCamera:
         """Return the reference point (3,) in the rig's frame, metres."""
         distance = 1 / (view.view.half_angle * self.scale)
         pixel = ((self.centre + 1) * view.view.size - 1) / 2
-        ray = np.linalg.solve(view.crop_camera.intrinsics, np.append(pixel, 1.0))
+        inverse = view.crop_camera.inverse_intrinsics
+        ray = inverse[:, :2] @ pixel + inverse[:, 2]
         point_cam = distance * ray / np.linalg.norm(ray)
         position: FloatArray = view.camera.rotation.T @ (point_cam - view.camera.translation)
         return position
@@ -85,51 +87,46 @@ def place_by_keypoints(
     meet that do not belong together, as of exchanged views. From one view the depth rests on the
     size of the hand.
     """
-    if sum(view.weights.sum() for view in views) < _LEAST_WEIGHT:
+    weights = np.concatenate([view.weights for view in views])
+    if weights.sum() < _LEAST_WEIGHT:
         return start
-    rays = [_rays(view) for view in views]
+    known = weights > 0
+    rows = np.concatenate([_rows(view, points) for view in views])
+    across, along = rows[:, :2], rows[:, 2]
     translation = start
     for _ in range(_ITERATIONS):
-        systems = [
-            _equations(view, ray, points, translation)
-            for view, ray in zip(views, rays, strict=True)
-        ]
-        matrix, target, weight = (np.concatenate(part) for part in zip(*systems, strict=True))
-        residual = np.linalg.norm(matrix @ translation - target, axis=1)
-        typical = max(float(np.median(residual[weight > 0])), 1e-6)
-        robust = weight / np.maximum(1.0, residual / (_HUBER * typical))
-        normal = np.einsum('kia,k,kib->ab', matrix, robust, matrix)
-        translation = np.linalg.solve(normal, np.einsum('kia,k,ki->a', matrix, robust, target))
-    return translation if _is_seen(views, points + translation) else start
+        move = np.append(translation, 1.0)
+        depth = np.maximum(along @ move, _NEAREST_M)
+        residual = np.hypot(*(across @ move).T) / depth
+        typical = max(median(residual[known].tolist()), 1e-6)
+        robust = weights / np.maximum(1.0, residual / (_HUBER * typical)) / depth**2
+        weighted = across[..., :3] * robust[:, None, None]
+        normal_equations = weighted.reshape(-1, 3).T @ across.reshape(-1, 4)
+        translation = np.linalg.solve(normal_equations[:, :3], -normal_equations[:, 3])
+    is_seen = (along @ np.append(translation, 1.0)).min() > _NEAREST_M
+    return translation if is_seen else start
 
 
-def _is_seen(views: Sequence[ViewInput], keypoints: FloatArray) -> bool:
-    """Return whether keypoints (21, 3) lie before all cameras."""
-    depths = [view.camera.to_camera(keypoints)[:, 2] for view in views]
-    return bool(np.min(depths) > _NEAREST_M)
+def _rows(view: ViewInput, points: FloatArray) -> FloatArray:
+    """
+    Return the rows (21, 3, 4) of a view's keypoints: each a linear function of (T, 1).
+
+    The third is the depth of the point X + T. A keypoint whose ray meets the plane z = 1 of the
+    camera at (x, y) says that the others, ``(R (X + T) + t)_xy - (x, y) (..)_z``, are zero;
+    divided by the depth, they are a distance on that plane.
+    """
+    rows = np.empty((len(points), 3, 4))
+    rows[..., :3] = view.camera.rotation
+    rows[..., 3] = view.camera.to_camera(points)
+    rows[:, :2] -= _rays(view)[..., None] * rows[:, 2:]
+    return rows
 
 
 def _rays(view: ViewInput) -> FloatArray:
     """Return where the keypoints' rays meet the plane z = 1 of the camera, (21, 2)."""
-    inverse = np.linalg.inv(view.camera.intrinsics)
     known = (view.weights > 0)[:, None]
     pixels = np.where(known, view.keypoints_px, 0.0)
+    inverse = view.camera.inverse_intrinsics
     homogeneous = pixels @ inverse[:, :2].T + inverse[:, 2]
     rays: FloatArray = homogeneous[:, :2] / homogeneous[:, 2:]
     return rays
-
-
-def _equations(
-    view: ViewInput, rays: FloatArray, points: FloatArray, translation: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """
-    Return matrices (21, 2, 3), right-hand sides (21, 2) and weights (21,) of a view's keypoints.
-
-    A keypoint at (x, y) on the plane z = 1 says that ``(R (X + T) + t)_xy - (x, y) (..)_z = 0``;
-    divided by the depth, that is a distance on the plane.
-    """
-    rotation = view.camera.rotation
-    placed = view.camera.to_camera(points)
-    depth = np.maximum(placed[:, 2:] + rotation[2] @ translation, _NEAREST_M)
-    matrix = (rotation[None, :2] - rays[..., None] * rotation[2]) / depth[..., None]
-    return matrix, (rays * placed[:, 2:] - placed[:, :2]) / depth, view.weights

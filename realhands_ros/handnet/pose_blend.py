@@ -12,7 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from realhands_ros.geometry.rotations import (
+    axis_angle_to_quaternion,
+    conjugate_quaternions,
+    multiply_quaternions,
+    quaternion_to_axis_angle,
+)
 from realhands_ros.hand.topology import NUM_JOINTS
 
 FloatArray = NDArray[np.float64]
@@ -41,10 +46,11 @@ def blend_rotations(left: FloatArray, right: FloatArray, right_weight: FloatArra
     A joint's three weights count as one, their mean.
     """
     share = right_weight.reshape(NUM_JOINTS, 3).mean(axis=1, keepdims=True)
-    from_left = axis_angle_to_matrix(left.reshape(NUM_JOINTS, 3))
-    to_right = axis_angle_to_matrix(right.reshape(NUM_JOINTS, 3))
-    way = matrix_to_axis_angle(from_left.swapaxes(1, 2) @ to_right)
-    return matrix_to_axis_angle(from_left @ axis_angle_to_matrix(share * way)).ravel()
+    both = np.concatenate([left, right]).reshape(2, NUM_JOINTS, 3)
+    to_left, to_right = axis_angle_to_quaternion(both)
+    between = multiply_quaternions(conjugate_quaternions(to_left), to_right)
+    way = axis_angle_to_quaternion(share * quaternion_to_axis_angle(between))
+    return quaternion_to_axis_angle(multiply_quaternions(to_left, way)).ravel()
 
 
 POSE_BLENDS: dict[PoseBlend, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from realhands_ros.handnet.pose_blend import POSE_BLENDS, PoseBlend, right_weigh
 from realhands_ros.handnet.prediction import Backend, Prediction
 from realhands_ros.handnet.view_input import ViewInput, silhouette_in_crop, view_input
 from realhands_ros.handnet.weights_info import shape_basis_key
+from realhands_ros.keypoints.detection import box_size
 from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
 
 FloatArray = NDArray[np.float64]
@@ -235,15 +237,11 @@ class HandNetStage:
 
     def _fused_pose(self, hand: _Seen, prediction: Prediction) -> FloatArray:
         """Return the pose (48,) in the rig's frame, both views blended."""
-        poses = [
-            np.concatenate([
-                matrix_to_axis_angle(view.root_to_rig(root.astype(np.float64))),
-                fingers.astype(np.float64),
-            ])
-            for view, root, fingers in zip(
-                hand.views, prediction.root, prediction.fingers_aa, strict=True
-            )
-        ]  # fmt: skip
+        roots = [
+            view.root_to_rig(root)
+            for view, root in zip(hand.views, prediction.root.astype(np.float64), strict=True)
+        ]
+        poses = np.concatenate([matrix_to_axis_angle(roots), prediction.fingers_aa], axis=1)
         pose: FloatArray = poses[0]
         if len(poses) == 2:
             weights = right_weights(prediction.stereo_logits.astype(np.float64))
@@ -272,34 +270,35 @@ def _with_network_output(
 
 
 def _best_scores(observation: HandObservation) -> FloatArray:
-    scores = [np.nan_to_num(view.keypoint_scores) for view in observation.views]
-    best: FloatArray = np.max(scores, axis=0)
-    return best
+    best: FloatArray = np.fmax.reduce([view.keypoint_scores for view in observation.views])
+    return np.fmax(best, 0.0)
 
 
 def _judged(mesh: HandMesh, views: Sequence[ViewInput], marks: FloatArray) -> HandMesh:
     """Return the mesh with its quality flags and reprojection error."""
     flags = MeshFlag.STEREO if len(views) == 2 else MeshFlag.SCALE_PRIOR
+    marked = marks @ mesh.keypoints_cam
     errors = []
     for view in views:
         known = view.weights > 0
         if known.any():
-            projected = view.camera.project((marks @ mesh.keypoints_cam)[known])
             seen = view.keypoints_px[known]
-            error = np.linalg.norm(projected - seen, axis=1).mean()
-            errors.append(float(error))
-            if error > _DOUBTFUL_ERROR * max(float(np.ptp(seen, axis=0).max()), 1.0):
+            error = float(np.hypot(*(view.camera.project(marked[known]) - seen).T).mean())
+            errors.append(error)
+            if error > _DOUBTFUL_ERROR * box_size(seen):
                 flags |= MeshFlag.LOW_CONFIDENCE
         if _share_outside(view.camera, mesh.vertices_cam) > _TRUNCATED_SHARE:
             flags |= MeshFlag.TRUNCATED
     if not errors:
         flags |= MeshFlag.LOW_CONFIDENCE
-    error_px = float(np.mean(errors)) if errors else float('nan')
+    error_px = fmean(errors) if errors else float('nan')
     return replace(mesh, flags=flags, reprojection_error_px=error_px)
 
 
 def _share_outside(camera: PinholeCamera, vertices: NDArray[np.floating[Any]]) -> float:
-    in_front = camera.to_camera(vertices)[:, 2] > 0
-    pixels = camera.project(vertices[in_front])
-    inside = ((pixels > -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(1)
-    return 1.0 - float(inside.sum()) / len(vertices)
+    """Return the share of vertices (V, 3) that are not before the camera in its image."""
+    x, y, z = camera.projection[:, :3] @ vertices.T + camera.projection[:, 3:]
+    # Pixels without a division: x / z > -1/2, for z > 0.
+    low, right, bottom = -0.5 * z, (camera.width - 0.5) * z, (camera.height - 0.5) * z
+    inside = (z > 0.0) & (x > low) & (x < right) & (y > low) & (y < bottom)
+    return 1.0 - np.count_nonzero(inside) / len(vertices)

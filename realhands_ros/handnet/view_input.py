@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 _MIRROR = np.diag(POINT_SIGNS)
 # A crop whose pixels differ by less than this (of 255) shows nothing: a covered or dead camera.
 _LEAST_CONTRAST = 2.0
+# An affine that shrinks areas by more than this is singular; one that mirrors is negative.
+_LEAST_DETERMINANT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +72,22 @@ def view_input(
     Raises ImageError when there is no crop, it is no square BGR picture, or it shows nothing.
     """
     crop, affine = _checked_crop(view)
-    scale = size / crop.shape[0]
-    # Pixel centres: the first small pixel lies half a small pixel inside the edge.
-    shrink = np.array([[scale, 0.0, (scale - 1) / 2], [0.0, scale, (scale - 1) / 2]])
-    affine = np.column_stack([scale * affine[:, :2], apply_affine(shrink, affine[:, 2])])
-    image = crop if scale == 1 else crop_image(crop, shrink, size)
+    image = crop
+    if crop.shape[0] != size:
+        scale = size / crop.shape[0]
+        # Pixel centres: the first small pixel lies half a small pixel inside the edge.
+        shrink = np.array([[scale, 0.0, (scale - 1) / 2], [0.0, scale, (scale - 1) / 2]])
+        affine = np.column_stack([scale * affine[:, :2], apply_affine(shrink, affine[:, 2])])
+        image = crop_image(crop, shrink, size)
     keypoints_px, weights = _known_keypoints(view)
     keypoints = apply_affine(affine, keypoints_px)
     world = _in_crop_axes(world, affine)
     if handedness == 'left':
-        image, world = image[:, ::-1], mirror_points(world)
+        image, world = np.asarray(cv2.flip(image, 1), np.uint8), mirror_points(world)
         keypoints = mirror_pixels(keypoints, size)
     crop_camera = camera.cropped(affine, size, size)
     return ViewInput(
-        image=np.ascontiguousarray(image[..., ::-1]),
+        image=np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8),
         keypoints=keypoints,
         world=world,
         crop_camera=crop_camera,
@@ -124,12 +128,15 @@ def _checked_crop(view: HandView) -> tuple[NDArray[np.uint8], FloatArray]:
     if affine.shape != (2, 3) or not np.isfinite(affine).all():
         message = f'the crop affine must be a finite (2, 3) array, found {affine.tolist()}'
         raise ImageError(message)
-    if abs(np.linalg.det(affine[:, :2])) < 1e-9 or np.linalg.det(affine[:, :2]) < 0:
+    (a, b, _), (c, d, _) = affine.tolist()
+    if a * d - b * c < _LEAST_DETERMINANT:
         message = f'the crop affine is singular or mirrors: {affine.tolist()}'
         raise ImageError(message)
-    if float(crop.std()) < _LEAST_CONTRAST:
+    # One channel, as all of them together are what has to differ.
+    mean, contrast = cv2.meanStdDev(np.ascontiguousarray(crop).reshape(-1))
+    if contrast.item() < _LEAST_CONTRAST:
         message = (
-            f'the crop is uniform (mean {crop.mean():.0f} of 255): '
+            f'the crop is uniform (mean {mean.item():.0f} of 255): '
             'the camera is covered, dark or the crop lies outside its image'
         )
         raise ImageError(message)
@@ -139,10 +146,10 @@ def _checked_crop(view: HandView) -> tuple[NDArray[np.uint8], FloatArray]:
 def _known_keypoints(view: HandView) -> tuple[FloatArray, FloatArray]:
     """Return keypoints (21, 2), NaN where unknown, and their weights (21,)."""
     keypoints = np.array(view.keypoints_px, dtype=np.float64).reshape(NUM_KEYPOINTS, 2)
-    scores = np.nan_to_num(np.asarray(view.keypoint_scores, dtype=np.float64), nan=0.0)
-    unknown = ~np.isfinite(keypoints).all(axis=1) | (scores <= 0)
-    keypoints[unknown] = np.nan
-    return keypoints, np.where(unknown, 0.0, np.clip(scores, 0.0, 1.0))
+    scores = np.asarray(view.keypoint_scores, dtype=np.float64)
+    known = np.isfinite(keypoints).all(axis=1) & (scores > 0)
+    keypoints[~known] = np.nan
+    return keypoints, np.where(known, np.minimum(scores, 1.0), 0.0)
 
 
 def _in_crop_axes(world: FloatArray | None, affine: FloatArray) -> FloatArray:

@@ -8,10 +8,13 @@ from scipy.spatial.transform import Rotation
 from realhands_ros.geometry.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
+    conjugate_quaternions,
     euler_to_matrix,
     matrix_to_axis_angle,
     matrix_to_euler,
     matrix_to_quaternion,
+    multiply_quaternions,
+    quaternion_to_axis_angle,
 )
 from realhands_ros.geometry.tensor_rotations import axis_angle_to_matrix_torch
 
@@ -37,6 +40,19 @@ def test_they_are_scipys(angle: float) -> None:
     back = matrix_to_axis_angle(matrices)
     assert (rotation.inv() * Rotation.from_rotvec(back)).magnitude().max() < 2e-15
     assert np.linalg.norm(back, axis=1).max() <= np.pi + 1e-15
+
+
+@pytest.mark.parametrize('angle', _ANGLES)
+def test_quaternions_are_scipys(angle: float) -> None:
+    one, other = Rotation.from_rotvec(turns(angle)), Rotation.from_rotvec(turns(2.0)[::-1])
+    product = multiply_quaternions(one.as_quat(), other.as_quat())
+    found = Rotation.from_quat(product)
+    assert ((one * other).inv() * found).magnitude().max() < 2e-15
+    np.testing.assert_allclose(np.linalg.norm(product, axis=1), 1.0, atol=1e-15)
+    back = quaternion_to_axis_angle(-product)
+    assert (found.inv() * Rotation.from_rotvec(back)).magnitude().max() < 2e-15
+    nothing = multiply_quaternions(conjugate_quaternions(product), product)
+    np.testing.assert_allclose(nothing, [[0.0, 0.0, 0.0, 1.0]] * 20, atol=1e-15)
 
 
 @pytest.mark.parametrize('middle', [0.0, 0.7, -1.5, np.pi / 2, -np.pi / 2])

@@ -49,7 +49,7 @@ def test_a_keypoint_with_a_low_score_in_one_view_is_held_by_the_other(rig, hand_
 
 
 def test_each_keypoint_is_the_weighted_least_squares_of_its_rows(rig, hand_at):
-    """As Hartley and Zisserman have it, 12.2, point for point, with the depths of round before."""
+    """Hartley and Zisserman, 12.2, point for point, with the depths of the round before."""
     rng = np.random.default_rng(0)
     pixels = [c.project(hand_at(WRIST)) + rng.normal(size=(21, 2)) for c in rig.views]
     scores = rng.uniform(0.1, 1.0, (2, 21))
