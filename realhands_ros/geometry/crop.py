@@ -11,6 +11,7 @@ An affine (2, 3) takes image pixels to crop pixels, as OpenCV's warpAffine has i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -65,22 +66,23 @@ def crop_affine(
     known.
     """
     points = np.asarray(keypoints_px, dtype=np.float64)
-    points = points[np.isfinite(points).all(axis=1)]
+    finite = np.isfinite(points)
+    if not finite.all():
+        points = points[finite.all(axis=1)]
     if len(points) == 0:
         message = 'no keypoint is known, so there is nothing to crop around: skip this view'
         raise ImageError(message)
     centre = 0.5 * (points.min(0) + points.max(0))
     linear = np.eye(2) if intrinsics is None else _unstretching(np.asarray(intrinsics), centre)
-    cosine, sine = np.cos(turn), np.sin(turn)
-    linear = np.array([[cosine, -sine], [sine, cosine]]) @ linear
+    linear = in_plane_rotation(turn)[:2, :2] @ linear
     placed = points @ linear.T
     low, high = placed.min(0), placed.max(0)
-    smallest = _SMALLEST_SIDE_PX * np.sqrt(abs(np.linalg.det(linear)))
+    smallest = _SMALLEST_SIDE_PX * math.sqrt(abs(area_scale(linear)))
     side = margin * max(float((high - low).max()), smallest)
     scale = size / side
     middle = scale * 0.5 * (low + high)
     offset = (size - 1) / 2 + size * np.asarray(shift, dtype=np.float64) - middle
-    return np.column_stack([scale * linear, offset])
+    return np.concatenate([scale * linear, offset[:, None]], axis=1)
 
 
 def crop_view(crop_intrinsics: ArrayLike, size: int) -> CropView:
@@ -97,14 +99,13 @@ def crop_view(crop_intrinsics: ArrayLike, size: int) -> CropView:
     towards = rotation_towards(ray)
     # How pixels move when the point at distance 1 on the ray moves across it.
     across = ((matrix[:2] - centre[:2, None] * matrix[2]) / (matrix[2] @ ray)) @ towards[:2].T
-    cosine, sine = np.cos(turn_of(across)), np.sin(turn_of(across))
-    in_plane = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    return CropView(in_plane @ towards, float(np.sqrt(abs(np.linalg.det(across)))), size)
+    rotation = in_plane_rotation(turn_of(across)) @ towards
+    return CropView(rotation, math.sqrt(abs(area_scale(across))), size)
 
 
 def rotation_towards(ray: ArrayLike) -> FloatArray:
     """Return the smallest rotation (3, 3) that turns the unit vector ``ray`` (3,) into z."""
-    x, y, z = np.asarray(ray, dtype=np.float64)
+    x, y, z = np.asarray(ray, dtype=np.float64).tolist()
     shared = 1.0 / (1.0 + z)
     return np.array([
         [1 - x * x * shared, -x * y * shared, -x],
@@ -115,8 +116,20 @@ def rotation_towards(ray: ArrayLike) -> FloatArray:
 
 def turn_of(affine: ArrayLike) -> float:
     """Return the angle of the rotation nearest to an affine (2, 3) or a matrix (2, 2), radians."""
-    (a, b), (c, d) = np.asarray(affine, dtype=np.float64)[:, :2]
-    return float(np.arctan2(c - b, a + d))
+    (a, b, *_), (c, d, *_) = np.asarray(affine, dtype=np.float64).tolist()
+    return math.atan2(c - b, a + d)
+
+
+def area_scale(affine: ArrayLike) -> float:
+    """Return how many times larger areas become by an affine (2, 3) or (2, 2); < 0: mirrored."""
+    (a, b, *_), (c, d, *_) = np.asarray(affine, dtype=np.float64).tolist()
+    return float(a * d - b * c)
+
+
+def in_plane_rotation(angle: float) -> FloatArray:
+    """Return the rotation (3, 3) about z by an angle in radians, as ``turn_of`` counts it."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 def apply_affine(affine: ArrayLike, points_px: ArrayLike) -> FloatArray:
@@ -142,8 +155,8 @@ def crop_image(image: Image, affine: ArrayLike, size: int) -> Image:
     patterns do not turn into coarse ones.
     """
     matrix = np.asarray(affine, dtype=np.float64)
-    reduction = 1.0 / np.sqrt(max(abs(np.linalg.det(matrix[:, :2])), 1e-12))
-    halvings = max(0, int(np.floor(np.log2(max(reduction, 1e-12)) + 0.25)))
+    reduction = 1.0 / math.sqrt(max(abs(area_scale(matrix)), 1e-12))
+    halvings = max(0, math.floor(math.log2(max(reduction, 1e-12)) + 0.25))
     for _ in range(halvings):
         image = np.asarray(cv2.pyrDown(image), dtype=np.uint8)
         # pyrDown keeps every second pixel, so pixel u of the smaller image is 2 u of the larger.
@@ -155,8 +168,8 @@ def crop_image(image: Image, affine: ArrayLike, size: int) -> Image:
 def _unstretching(intrinsics: FloatArray, centre: FloatArray) -> FloatArray:
     """Return d(pixels of a camera turned towards ``centre``) / d(pixels), (2, 2)."""
     inverse = np.linalg.inv(intrinsics)
-    ray = inverse @ np.append(centre, 1.0)
-    length = float(np.linalg.norm(ray))
-    focal = np.sqrt(abs(np.linalg.det(intrinsics[:2, :2])))
+    ray = inverse[:, :2] @ centre + inverse[:, 2]
+    length = math.sqrt(ray @ ray)
+    focal = math.sqrt(abs(area_scale(intrinsics[:2])))
     jacobian: FloatArray = focal * (rotation_towards(ray / length) @ inverse)[:2, :2] / length
     return jacobian

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import ImageError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.crop import CropView, apply_affine, crop_image, crop_view, turn_of
+from realhands_ros.geometry.crop import (
+    CropView,
+    apply_affine,
+    area_scale,
+    crop_image,
+    crop_view,
+    in_plane_rotation,
+    turn_of,
+)
 from realhands_ros.geometry.mirror import POINT_SIGNS, mirror_pixels, mirror_points
 from realhands_ros.hand.hand_mesh import HandView
 from realhands_ros.hand.topology import NUM_KEYPOINTS, Handedness
@@ -20,8 +28,8 @@ FloatArray = NDArray[np.float64]
 _MIRROR = np.diag(POINT_SIGNS)
 # A crop whose pixels differ by less than this (of 255) shows nothing: a covered or dead camera.
 _LEAST_CONTRAST = 2.0
-# An affine that shrinks areas by more than this is singular; one that mirrors is negative.
-_LEAST_DETERMINANT = 1e-9
+# An affine that shrinks areas by more than this is singular; one that mirrors is below zero.
+_LEAST_AREA_SCALE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +136,7 @@ def _checked_crop(view: HandView) -> tuple[NDArray[np.uint8], FloatArray]:
     if affine.shape != (2, 3) or not np.isfinite(affine).all():
         message = f'the crop affine must be a finite (2, 3) array, found {affine.tolist()}'
         raise ImageError(message)
-    (a, b, _), (c, d, _) = affine.tolist()
-    if a * d - b * c < _LEAST_DETERMINANT:
+    if area_scale(affine) < _LEAST_AREA_SCALE:
         message = f'the crop affine is singular or mirrors: {affine.tolist()}'
         raise ImageError(message)
     # One channel, as all of them together are what has to differ.
@@ -155,7 +162,6 @@ def _known_keypoints(view: HandView) -> tuple[FloatArray, FloatArray]:
 def _in_crop_axes(world: FloatArray | None, affine: FloatArray) -> FloatArray:
     if world is None or not np.isfinite(world).all():
         return np.full((NUM_KEYPOINTS, 3), np.nan)
-    cosine, sine = np.cos(turn_of(affine)), np.sin(turn_of(affine))
-    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    turn = in_plane_rotation(turn_of(affine))
     turned: FloatArray = np.asarray(world, dtype=np.float64) @ turn.T
     return turned

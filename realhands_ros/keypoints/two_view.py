@@ -148,29 +148,31 @@ def triangulate(
     round before), a keypoint's rows weighted by its score (N,). A keypoint with NaN or infinity in
     a view, or in its score, is unknown. Raises nothing for what a detector may say.
     """
-    pixels = np.array(keypoints_px, dtype=np.float64)
-    known = (np.abs(pixels) < _FARTHEST_PX).all(axis=(0, 2))
-    weights = np.ones(pixels.shape[:2]) if scores is None else np.array(scores, dtype=np.float64)
+    pixels = np.array(keypoints_px, dtype=np.float64).swapaxes(1, 2)
+    known = (np.abs(pixels) < _FARTHEST_PX).all(axis=(0, 1))
+    weights = np.ones((2, len(known))) if scores is None else np.array(scores, dtype=np.float64)
     known &= np.isfinite(weights).all(axis=0)
     # What is unknown must not stop the others: NaN would spread, and singular systems raise.
-    pixels = np.where(known[:, None], pixels, 0.0)
-    weights = np.clip(np.where(known, weights, 1.0), 1e-3, 1.0)
+    pixels = np.where(known, pixels, 0.0)
+    weights = np.minimum(np.maximum(np.where(known, weights, 1.0), 1e-3), 1.0)
     projections = np.stack([camera.projection for camera in cameras])
     rows = _rows(projections, pixels)
-    homogeneous = np.ones((*pixels.shape[:2], 3))
-    points = np.zeros((len(known), 3))
+    depths = np.ones_like(weights)
     for _ in range(_ITERATIONS):
-        normal, target = _normal_equations(rows, weights / _safe_depth(homogeneous[..., 2]) ** 2)
+        systems = _normal_equations(rows, weights / depths**2)
+        normal, right = systems[..., :3], systems[..., 3:]
+        trace = normal[:, 0, 0] + normal[:, 1, 1] + normal[:, 2, 2]
         # Parallel rays meet nowhere.
-        known &= np.linalg.det(normal) > _PARALLEL * np.trace(normal, axis1=1, axis2=2) ** 3
-        normal[~known], target[~known] = np.eye(3), 0.0
-        points = np.linalg.solve(normal, target[..., None])[..., 0]
-        homogeneous = points @ projections[..., :3].swapaxes(1, 2) + projections[:, None, :, 3]
-    in_front = known & (homogeneous[..., 2] > 0.0).all(axis=0)
-    projected = homogeneous[..., :2] / _safe_depth(homogeneous[..., 2])[..., None]
-    residuals = np.linalg.norm(projected - pixels, axis=2)
-    points[~in_front] = np.nan
-    return Triangulation(points, np.where(known, residuals, np.nan), in_front)
+        known &= np.linalg.det(normal) > _PARALLEL * trace**3
+        normal[~known] = np.eye(3)
+        points = np.linalg.solve(normal, right)[..., 0].T
+        homogeneous = projections[..., :3] @ points + projections[..., 3:]
+        depths = _safe_depth(homogeneous[:, 2])
+    in_front = known & (homogeneous[:, 2] > 0.0).all(axis=0)
+    residuals = np.hypot(*(homogeneous[:, :2] / depths[:, None] - pixels).swapaxes(0, 1))
+    return Triangulation(
+        np.where(in_front, points, np.nan).T, np.where(known, residuals, np.nan), in_front
+    )
 
 
 def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
@@ -183,19 +185,23 @@ def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
 
 def _rows(projections: FloatArray, pixels: FloatArray) -> FloatArray:
     """
-    Return the rows (N, 2, 2, 4), a view's two, of ``P_xy x - (x, y) P_z x = 0``.
+    Return the rows (2, 2, 4, N), a view's two, of ``P_xy x - (x, y) P_z x = 0``.
 
-    ``projections`` (2, 3, 4), ``pixels`` (2, N, 2); x are homogeneous points.
+    ``projections`` (2, 3, 4), ``pixels`` (2, 2, N); x are homogeneous points.
     """
-    rows = projections[:, None, :2] - pixels[..., None] * projections[:, None, 2:]
-    return rows.swapaxes(0, 1)
+    return projections[:, :2, :, None] - pixels[:, :, None] * projections[:, 2:, :, None]
 
 
-def _normal_equations(rows: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return matrices (N, 3, 3) and right-hand sides (N, 3) of rows weighted by (2, N)."""
-    weighted = rows[..., :3] * weights.T[:, :, None, None]
-    moments = weighted.reshape(-1, 4, 3).swapaxes(1, 2) @ rows.reshape(-1, 4, 4)
-    return moments[..., :3].copy(), -moments[..., 3]
+def _normal_equations(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    """
+    Return the normal equations (N, 3, 4) of rows (2, 2, 4, N) with a view's weights (2, N).
+
+    The last column is the right-hand side.
+    """
+    weighted = rows * weights[:, None, None]
+    systems: FloatArray = (weighted[:, :, :3, None] * rows[:, :, None]).sum(axis=(0, 1))
+    systems[:, 3] *= -1.0
+    return systems.transpose(2, 0, 1)
 
 
 def _safe_depth(depth: FloatArray) -> FloatArray:

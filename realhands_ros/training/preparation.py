@@ -19,6 +19,7 @@ from realhands_ros.geometry.crop import (
     crop_affine,
     crop_image,
     crop_view,
+    in_plane_rotation,
     turn_of,
 )
 from realhands_ros.geometry.mirror import (
@@ -128,9 +129,7 @@ class Preparation:
         """Return keypoints and world landmarks in the crop, some of them or all hidden (NaN)."""
         config = self._config
         keypoints = apply_affine(affine, detection.keypoints_px)
-        cosine, sine = np.cos(turn_of(affine)), np.sin(turn_of(affine))
-        in_plane = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        world = detection.world @ in_plane.T
+        world = detection.world @ in_plane_rotation(turn_of(affine)).T
         hide_all, hide_some, hide_world = rng.random(3)
         single = rng.random(NUM_KEYPOINTS) < _HIDDEN_SHARE
         if hide_some < config.hide_some:

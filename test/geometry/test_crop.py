@@ -6,11 +6,14 @@ from realhands_ros.errors import ImageError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import (
     apply_affine,
+    area_scale,
     crop_affine,
     crop_image,
     crop_view,
+    in_plane_rotation,
     mirrored_affine,
     rotation_towards,
+    turn_of,
 )
 
 SIZE = 128
@@ -57,6 +60,16 @@ def test_crop_shows_the_hand_as_its_virtual_camera_sees_it(centre, turn):
     expected = view.focal_px / 0.5 * (displacement @ view.rotation.T)[:, :2]
     # The crop's centre is the box's, a little beside the point where the stretch was removed.
     np.testing.assert_allclose(moved, expected, atol=0.06 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize('turn', [0.0, 0.7, -3.0])
+def test_turn_and_scale_of_an_affine_are_those_that_made_it(turn):
+    affine = np.column_stack([1.7 * in_plane_rotation(turn)[:2, :2], [3.0, -4.0]])
+    assert turn_of(affine) == pytest.approx(turn)
+    assert area_scale(affine) == pytest.approx(1.7**2)
+    assert area_scale(mirrored_affine(affine, SIZE)) == pytest.approx(-(1.7**2))
+    expected = Rotation.from_rotvec([0.0, 0.0, turn]).as_matrix()
+    np.testing.assert_allclose(in_plane_rotation(turn), expected, atol=1e-15)
 
 
 def test_without_intrinsics_an_off_axis_hand_stays_stretched():
