@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,18 +30,33 @@ def validate(msg: Any) -> None:
     check(msg, type(msg).__name__)
 
 
+class _DeclaredLengths(NamedTuple):
+    """By name: the lengths of a message type's arrays, and the most values of its sequences."""
+
+    fixed: dict[str, int]
+    most: dict[str, int]
+
+
+@lru_cache
+def _declared_lengths(message_type: Any) -> _DeclaredLengths:
+    lengths = _DeclaredLengths({}, {})
+    for name, declared in message_type.get_fields_and_field_types().items():
+        if fixed := re.search(r'\[(\d+)\]$', declared):
+            lengths.fixed[name] = int(fixed[1])
+        if bounded := re.search(r'^sequence<.*, (\d+)>$', declared):
+            lengths.most[name] = int(bounded[1])
+    return lengths
+
+
 def _expect_declared_lengths(msg: Any, where: str) -> None:
     # rclpy does not check the lengths of numpy arrays, and serialises whatever lies behind them.
-    for name, declared in msg.get_fields_and_field_types().items():
-        fixed = re.search(r'\[(\d+)\]$', declared)
-        if fixed:
-            _expect_length(f'{where}.{name}', getattr(msg, name), int(fixed[1]))
-        bounded = re.search(r'^sequence<.*, (\d+)>$', declared)
-        if bounded and len(getattr(msg, name)) > int(bounded[1]):
-            message = (
-                f'{where}.{name}: expected at most {bounded[1]} values, '
-                f'found {len(getattr(msg, name))}'
-            )
+    lengths = _declared_lengths(type(msg))
+    for name, length in lengths.fixed.items():
+        _expect_length(f'{where}.{name}', getattr(msg, name), length)
+    for name, most in lengths.most.items():
+        if len(getattr(msg, name)) > most:
+            found = len(getattr(msg, name))
+            message = f'{where}.{name}: expected at most {most} values, found {found}'
             raise MessageError(message)
 
 
