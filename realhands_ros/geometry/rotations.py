@@ -27,7 +27,24 @@ def _quaternion_products() -> FloatArray:
     return table.reshape(16, 4)
 
 
+def _own_products(m: FloatArray) -> FloatArray:
+    """Return ``4 q q^T`` (..., 16) of the unit quaternions q of rotation matrices (..., 3, 3)."""
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    symmetric, skew = m + m.swapaxes(-1, -2), m - m.swapaxes(-1, -2)
+    xy, xz, yz = symmetric[..., 0, 1], symmetric[..., 0, 2], symmetric[..., 1, 2]
+    xw, yw, zw = skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]
+    return np.stack([
+        1.0 + xx - yy - zz, xy, xz, xw,
+        xy, 1.0 - xx + yy - zz, yz, yw,
+        xz, yz, 1.0 - xx - yy + zz, zw,
+        xw, yw, zw, 1.0 + xx + yy + zz,
+    ], axis=-1)  # fmt: skip
+
+
 _PRODUCTS = _quaternion_products()
+# They are linear in the nine elements, and a matrix product takes a fifth of the time.
+_PRODUCTS_BESIDE = _own_products(np.zeros((3, 3)))
+_PRODUCTS_OF_ELEMENTS = _own_products(np.eye(9).reshape(9, 3, 3)) - _PRODUCTS_BESIDE
 _CONJUGATE = np.array([-1.0, -1.0, -1.0, 1.0])
 # Of the angle about y, below which the others cannot be told apart.
 _NO_COSINE = 1e-7
@@ -52,7 +69,7 @@ def quaternion_to_axis_angle(quaternions: FloatArray) -> FloatArray:
     # Of a rotation's two quaternions, the one that turns by pi at most.
     quaternions = np.where(quaternions[..., 3:] < 0.0, -quaternions, quaternions)
     axis, w = quaternions[..., :3], quaternions[..., 3:]
-    sine = np.sqrt((axis * axis).sum(axis=-1, keepdims=True))
+    sine = _lengths(axis)
     turns = sine > 0.0
     factor = np.where(turns, 2.0 * np.arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
     return np.asarray(factor * axis)
@@ -72,7 +89,7 @@ def conjugate_quaternions(quaternions: FloatArray) -> FloatArray:
 def axis_angle_to_quaternion(axis_angle: ArrayLike) -> FloatArray:
     """Return the unit quaternions (..., 4), x y z w, of axis-angle vectors (..., 3)."""
     vectors = np.asarray(axis_angle, dtype=np.float64)
-    half = 0.5 * np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
+    half = 0.5 * _lengths(vectors)
     # np.sinc(x) is sin(pi x) / (pi x), and 1 at zero.
     return np.concatenate([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)], axis=-1)
 
@@ -84,21 +101,13 @@ def matrix_to_quaternion(matrices: ArrayLike) -> FloatArray:
     The element of largest magnitude is positive. Without loss of digits at any angle: Shepperd,
     "Quaternion from rotation matrix", 1978.
     """
-    m = np.asarray(matrices, dtype=np.float64)
-    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    symmetric, skew = m + m.swapaxes(-1, -2), m - m.swapaxes(-1, -2)
-    xy, xz, yz = symmetric[..., 0, 1], symmetric[..., 0, 2], symmetric[..., 1, 2]
-    xw, yw, zw = skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]
+    elements = np.asarray(matrices, dtype=np.float64)
+    flat = elements.reshape(*elements.shape[:-2], 9)
     # 4 q q^T, whose every row is a multiple of the quaternion q; the longest one is the best.
-    rows = np.stack([
-        1.0 + xx - yy - zz, xy, xz, xw,
-        xy, 1.0 - xx + yy - zz, yz, yw,
-        xz, yz, 1.0 - xx - yy + zz, zw,
-        xw, yw, zw, 1.0 + xx + yy + zz,
-    ], axis=-1).reshape(*m.shape[:-2], 4, 4)  # fmt: skip
-    longest = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), axis=-1)[..., None, None]
-    quaternions = np.take_along_axis(rows, longest, axis=-2)[..., 0, :]
-    return np.asarray(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True))
+    products = (flat @ _PRODUCTS_OF_ELEMENTS + _PRODUCTS_BESIDE).reshape(-1, 4, 4)
+    longest = np.argmax(np.diagonal(products, axis1=1, axis2=2), axis=1)
+    quaternions = products[np.arange(len(products)), longest].reshape(*flat.shape[:-1], 4)
+    return np.asarray(quaternions / _lengths(quaternions))
 
 
 def euler_to_matrix(angles: ArrayLike) -> FloatArray:
@@ -124,6 +133,11 @@ def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
     y = np.arctan2(m[..., 0, 2], cosine)
     z = np.where(is_known, np.arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
     return np.stack([x, y, z], axis=-1)
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    """Return the lengths (..., 1) of vectors (..., N)."""
+    return np.asarray(np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True)))
 
 
 def _cross_matrix(vectors: FloatArray) -> FloatArray:

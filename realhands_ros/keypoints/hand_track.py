@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,9 +185,7 @@ def _way(last: Placed, now: Placed) -> FloatArray:
 
 def _right_log_odds(sighting: Sighting, cameras: Sequence[PinholeCamera]) -> float:
     """Return how much a sighting speaks for a right hand: its looks' mean, and its form."""
-    looks = float(
-        np.mean([log_odds_of_look(seen.right, seen.size_px) for seen in sighting.detections])
-    )
+    looks = fmean(log_odds_of_look(seen.right, seen.size_px) for seen in sighting.detections)
     if sighting.pairing is None:
         return looks
     points = sighting.pairing.triangulation.points

@@ -58,14 +58,15 @@ class Pairing:
     How well two detections, one a view, go together as one hand.
 
     ``epipolar_px``: median distance from the epipolar lines, relative to ``allowed_px``;
-    ``front_share``: share of the keypoints before both cameras; ``scale``: size relative to the
-    detector's own guess.
+    ``front_share``: share of the keypoints before both cameras; ``spread_m``: see ``spread``;
+    ``scale``: that relative to the detector's own guess.
     """
 
     triangulation: Triangulation
     epipolar_px: float
     allowed_px: float
     front_share: float
+    spread_m: float
     scale: float
 
     @property
@@ -80,7 +81,7 @@ class Pairing:
             self.is_aligned
             and self.front_share >= _MOST
             and _LEAST_SCALE <= self.scale <= _LARGEST_SCALE
-            and _LEAST_SPREAD_M <= spread(self.triangulation.points) <= _LARGEST_SPREAD_M
+            and _LEAST_SPREAD_M <= self.spread_m <= _LARGEST_SPREAD_M
         )
 
     @property
@@ -98,6 +99,7 @@ def pair(cameras: Sequence[PinholeCamera], left: HandDetection, right: HandDetec
     """Judge a detection of the left view and one of the right."""
     distances = epipolar_distances(cameras, left.keypoints_px, right.keypoints_px)
     triangulation = triangulate(cameras, (left.keypoints_px, right.keypoints_px))
+    spread_m = spread(triangulation.points)
     world = 0.5 * (spread(left.world) + spread(right.world))
     size = min(left.size_px, right.size_px)
     return Pairing(
@@ -105,7 +107,8 @@ def pair(cameras: Sequence[PinholeCamera], left: HandDetection, right: HandDetec
         epipolar_px=float(np.median(distances)),
         allowed_px=max(_EPIPOLAR_PX, _EPIPOLAR_SHARE * size),
         front_share=float(triangulation.in_front.mean()),
-        scale=spread(triangulation.points) / max(world, 1e-6),
+        spread_m=spread_m,
+        scale=spread_m / max(world, 1e-6),
     )
 
 
@@ -154,12 +157,12 @@ def triangulate(
     known &= np.isfinite(weights).all(axis=0)
     # What is unknown must not stop the others: NaN would spread, and singular systems raise.
     pixels = np.where(known, pixels, 0.0)
-    weights = np.minimum(np.maximum(np.where(known, weights, 1.0), 1e-3), 1.0)
+    weights = np.clip(np.where(known, weights, 1.0), 1e-3, 1.0)
     projections = np.stack([camera.projection for camera in cameras])
-    rows = _rows(projections, pixels)
+    by_view = _normal_equations(_rows(projections, pixels), weights)
     depths = np.ones_like(weights)
     for _ in range(_ITERATIONS):
-        systems = _normal_equations(rows, weights / depths**2)
+        systems = (by_view / depths[:, None, None] ** 2).sum(axis=0).transpose(2, 0, 1)
         normal, right = systems[..., :3], systems[..., 3:]
         trace = normal[:, 0, 0] + normal[:, 1, 1] + normal[:, 2, 2]
         # Parallel rays meet nowhere.
@@ -178,7 +181,8 @@ def triangulate(
 def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:
     """Return about how much (metres) a pixel of disparity moves points (N, 3) in depth."""
     left, right = cameras
-    distance = float(np.linalg.norm(np.nan_to_num(points).mean(axis=0) - left.centre))
+    known = np.where(np.isfinite(points), points, 0.0)
+    distance = float(np.linalg.norm(known.mean(axis=0) - left.centre))
     baseline = float(np.linalg.norm(right.centre - left.centre))
     return distance**2 / float(left.intrinsics[0, 0] * baseline)
 
@@ -194,14 +198,14 @@ def _rows(projections: FloatArray, pixels: FloatArray) -> FloatArray:
 
 def _normal_equations(rows: FloatArray, weights: FloatArray) -> FloatArray:
     """
-    Return the normal equations (N, 3, 4) of rows (2, 2, 4, N) with a view's weights (2, N).
+    Return each view's normal equations (2, 3, 4, N): those of its rows (2, 2, 4, N), weighted.
 
-    The last column is the right-hand side.
+    ``weights`` (2, N). The last column is the right-hand side.
     """
     weighted = rows * weights[:, None, None]
-    systems: FloatArray = (weighted[:, :, :3, None] * rows[:, :, None]).sum(axis=(0, 1))
-    systems[:, 3] *= -1.0
-    return systems.transpose(2, 0, 1)
+    systems: FloatArray = (weighted[:, :, :3, None] * rows[:, :, None]).sum(axis=1)
+    systems[:, :, 3] *= -1.0
+    return systems
 
 
 def _safe_depth(depth: FloatArray) -> FloatArray:
