@@ -168,14 +168,13 @@ def triangulate(
         # Parallel rays meet nowhere.
         known &= np.linalg.det(normal) > _PARALLEL * trace**3
         normal[~known] = np.eye(3)
-        points = np.linalg.solve(normal, right)[..., 0].T
-        homogeneous = projections[..., :3] @ points + projections[..., 3:]
+        points = np.linalg.solve(normal, right)[..., 0]
+        homogeneous = projections[..., :3] @ points.T + projections[..., 3:]
         depths = _safe_depth(homogeneous[:, 2])
     in_front = known & (homogeneous[:, 2] > 0.0).all(axis=0)
     residuals = np.hypot(*(homogeneous[:, :2] / depths[:, None] - pixels).swapaxes(0, 1))
-    return Triangulation(
-        np.where(in_front, points, np.nan).T, np.where(known, residuals, np.nan), in_front
-    )
+    points[~in_front] = np.nan
+    return Triangulation(points, np.where(known, residuals, np.nan), in_front)
 
 
 def depth_noise(cameras: Sequence[PinholeCamera], points: FloatArray) -> float:

@@ -20,7 +20,6 @@ from std_msgs.msg import Header
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.crop import crop_affine
 from realhands_ros.geometry.mirror import mirror_axis_angle
-from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshStage
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
@@ -83,6 +82,9 @@ def rehearse(work: Callable[[], object]) -> None:
 
 
 def _mesh(folder: Path, side: Handedness) -> HandMesh:
+    # Imported here: the keypoint node rehearses without a hand, and starts sooner without numba.
+    from realhands_ros.hand.fast_model import FastHandModel
+
     pose = np.zeros(48)
     pose[:3] = _UPRIGHT_AA
     if side == 'left':
