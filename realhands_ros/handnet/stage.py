@@ -100,6 +100,12 @@ class _Seen:
     numbers: list[int] = field(default_factory=list)
     views: list[ViewInput] = field(default_factory=list)
 
+    @property
+    def rows_with_keypoints(self) -> list[int]:
+        """Return which of the views have keypoints; all of them if none has any."""
+        rows = range(len(self.views))
+        return [row for row in rows if self.views[row].weights.any()] or list(rows)
+
 
 class HandNetStage:
     """Turns the hands of one frame into meshes, all crops in one batch."""
@@ -168,7 +174,7 @@ class HandNetStage:
             for hand in hands:
                 rows = slice(start, start + len(hand.views))
                 start = rows.stop
-                part = Prediction(*(field[rows] for field in prediction))
+                part = _rows_of(prediction, rows)
                 if all(np.isfinite(field).all() for field in part):
                     meshes.append(self._mesh(hand, part))
                 else:
@@ -203,8 +209,12 @@ class HandNetStage:
 
     def _mesh(self, hand: _Seen, prediction: Prediction) -> HandMesh:
         side = hand.observation.handedness
-        pose = self._fused_pose(hand, prediction)
-        shape = prediction.shape.mean(axis=0).astype(np.float64)
+        # A crop without keypoints is where the hand should be, and may show half of it or none:
+        # its silhouette tells, but a pose made of it spoils that of the other view.
+        rows = hand.rows_with_keypoints
+        views = [hand.views[row] for row in rows]
+        pose = self._fused_pose(views, _rows_of(prediction, rows), side)
+        shape = prediction.shape[rows].mean(axis=0).astype(np.float64)
         if not self.shape_carries_over:
             shape = np.zeros(NUM_SHAPE)
         posed = self._models[side].forward(pose, shape)
@@ -215,9 +225,10 @@ class HandNetStage:
                 hand.views, prediction.scale, prediction.centre, strict=True
             )
         ]
-        translation = place_by_cameras(hand.views, cameras) - points[REFERENCE_KEYPOINT]
+        reference = place_by_cameras(views, [cameras[row] for row in rows])
+        translation = reference - points[REFERENCE_KEYPOINT]
         if self.config.placement == 'keypoints':
-            translation = place_by_keypoints(hand.views, self._marks @ points, translation)
+            translation = place_by_keypoints(views, self._marks @ points, translation)
         mesh = HandMesh(
             id=hand.observation.id,
             handedness=side,
@@ -233,22 +244,28 @@ class HandNetStage:
             stage=MeshStage.REGRESSED,
             views=_with_network_output(hand, prediction, cameras),
         )
-        return _judged(mesh, hand.views, self._marks)
+        return _judged(mesh, hand, self._marks)
 
-    def _fused_pose(self, hand: _Seen, prediction: Prediction) -> FloatArray:
-        """Return the pose (48,) in the rig's frame, both views blended."""
+    def _fused_pose(
+        self, views: Sequence[ViewInput], prediction: Prediction, side: Handedness
+    ) -> FloatArray:
+        """Return the pose (48,) in the rig's frame, two views' blended."""
         roots = [
             view.root_to_rig(root)
-            for view, root in zip(hand.views, prediction.root.astype(np.float64), strict=True)
+            for view, root in zip(views, prediction.root.astype(np.float64), strict=True)
         ]
         poses = np.concatenate([matrix_to_axis_angle(roots), prediction.fingers_aa], axis=1)
         pose: FloatArray = poses[0]
         if len(poses) == 2:
             weights = right_weights(prediction.stereo_logits.astype(np.float64))
             pose = POSE_BLENDS[self.config.pose_blend](poses[0], poses[1], weights)
-        if hand.observation.handedness == 'left':
+        if side == 'left':
             pose = np.concatenate([pose[:3], mirror_axis_angle(pose[3:])])
         return pose
+
+
+def _rows_of(prediction: Prediction, rows: slice | list[int]) -> Prediction:
+    return Prediction(*(field[rows] for field in prediction))
 
 
 def _with_network_output(
@@ -274,12 +291,13 @@ def _best_scores(observation: HandObservation) -> FloatArray:
     return np.fmax(best, 0.0)
 
 
-def _judged(mesh: HandMesh, views: Sequence[ViewInput], marks: FloatArray) -> HandMesh:
+def _judged(mesh: HandMesh, hand: _Seen, marks: FloatArray) -> HandMesh:
     """Return the mesh with its quality flags and reprojection error."""
-    flags = MeshFlag.STEREO if len(views) == 2 else MeshFlag.SCALE_PRIOR
+    is_measured = len(hand.rows_with_keypoints) == 2
+    flags = MeshFlag.STEREO if is_measured else MeshFlag.SCALE_PRIOR
     marked = marks @ mesh.keypoints_cam
     errors = []
-    for view in views:
+    for view in hand.views:
         known = view.weights > 0
         if known.any():
             seen = view.keypoints_px[known]

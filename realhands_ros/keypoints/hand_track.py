@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.chirality import right_log_odds
+from realhands_ros.keypoints.detection import HandDetection
 from realhands_ros.keypoints.handedness_vote import HandednessVote, log_odds_of_look
 from realhands_ros.keypoints.lifting import lay_on_keypoints
 from realhands_ros.keypoints.sighting import Sighting
@@ -157,11 +158,41 @@ class HandTrack:
                 return Placed(points, points, stamp_ns, True, seen_by, self._size)
         for detection, camera in zip(sighting.views, cameras, strict=True):
             if detection is not None:
-                form = self._size * detection.world @ camera.rotation
-                guess = lay_on_keypoints(form, detection.keypoints_px, camera)
+                guess = self._guess(detection, camera, stamp_ns)
                 if guess is not None:
                     return Placed(guess, guess, stamp_ns, False, seen_by, self._size)
         return None
+
+    def _guess(
+        self, detection: HandDetection, camera: PinholeCamera, stamp_ns: int
+    ) -> FloatArray | None:
+        """
+        Return where the keypoints (21, 3) are by one view's detection, None if it makes no sense.
+
+        The size that a detector sees in a hand changes with its pose. So where two views have just
+        measured the distance, that is believed, and says what size the detector sees now.
+        """
+        form = self._size * detection.world @ camera.rotation
+        guess = lay_on_keypoints(form, detection.keypoints_px, camera)
+        expected = self._just_measured(stamp_ns)
+        if guess is None or expected is None:
+            return guess
+        from_camera = guess - camera.centre
+        distance = np.linalg.norm((expected - camera.centre).mean(axis=0))
+        change = float(distance / np.linalg.norm(from_camera.mean(axis=0)))
+        if not 1 / _LARGEST_CHANGE < change < _LARGEST_CHANGE:
+            return guess
+        self._size *= change
+        resized: FloatArray = camera.centre + change * from_camera
+        return resized
+
+    def _just_measured(self, stamp_ns: int) -> FloatArray | None:
+        """Return the expected keypoints (21, 3) if two views saw the hand last, and just now."""
+        last = self._recent[-1] if self._recent else None
+        if last is None or not last.is_measured:
+            return None
+        is_recent = stamp_ns - last.stamp_ns <= 1e9 * _LONGEST_EXTRAPOLATION_S
+        return self.predicted_points(stamp_ns) if is_recent else None
 
     def _follow(self, placed: Placed) -> None:
         last = self._recent[-1] if self._recent else None

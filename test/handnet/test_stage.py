@@ -290,6 +290,24 @@ def test_an_unusable_view_is_left_out_and_two_reject_the_hand(weights, change):
     assert 'crop' in reject.reason
 
 
+@pytest.mark.parametrize('handedness', ['right', 'left'])
+@pytest.mark.parametrize('placement', ['camera', 'keypoints'])
+def test_a_view_without_keypoints_gives_its_silhouette_alone(weights, handedness, placement):
+    """What the network makes of such a crop, where the hand is only thought to be, is no pose."""
+    pose, shape, _, hand = posed(handedness, PLACES[1])
+    stage = stage_with(weights, placement=placement)
+    oracle = Oracle(stage, hand, handedness, pose, shape, RIG.views)
+    nonsense = {'fingers_aa': np.full(45, 0.8), 'shape': np.full(10, 2.0), 'scale': 3.0}
+    oracle.rows[1] = {**oracle.rows[1], **nonsense, 'root': np.diag([1.0, -1.0, -1.0])}
+    observation = observe(hand, handedness, RIG.views)
+    guessed = replace(observation.views[1], keypoint_scores=np.zeros(21))
+    observation = replace(observation, views=(observation.views[0], guessed))
+    (mesh,), _ = stage([observation], RIG.views)
+    np.testing.assert_allclose(mesh.vertices_cam, hand.vertices, atol=2e-5)
+    assert mesh.flags == MeshFlag.SCALE_PRIOR
+    assert all(view.silhouette is not None for view in mesh.views)
+
+
 def test_unknown_keypoints_leave_a_doubtful_mesh(weights):
     observation = seen_hand()
     views = tuple(

@@ -190,6 +190,21 @@ def test_looks_on_either_side_of_a_hand_are_no_new_hand(film, rig, hand_at, dete
     assert [track.id for track in film.tracker.tracks] == [before['right']]
 
 
+def test_a_hand_that_one_view_loses_keeps_its_distance(film, rig, hand_at, detection):
+    """The detector takes the hand for a third smaller than two views have just measured it."""
+    film.show(RIGHT)
+    hand = hand_at(*RIGHT)
+    for _ in range(3):
+        seen = detection(hand, rig.left)
+        seen.world[:] *= 2 / 3
+        film.tracker.update(match_views(([seen], []), rig.views).hands, rig.views, film.stamp_ns)
+        film.stamp_ns += FRAME_NS
+    (track,) = film.tracker.tracks
+    expected = track.predicted_px(rig.right, film.stamp_ns - FRAME_NS)
+    away = np.linalg.norm(expected - rig.right.project(hand), axis=1).mean()
+    assert away < 0.05 * seen.size_px
+
+
 def test_a_mesh_corrects_the_distance_of_a_hand_in_one_view(film, rig, hand_at, detection):
     """A hand a fifth smaller than the detector thinks is nearer than one view can tell."""
     hand = 0.8 * hand_at(*RIGHT)
