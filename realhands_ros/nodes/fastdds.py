@@ -19,6 +19,9 @@ _OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 # Of ports, and of the memory that messages are in.
 _LOCK = re.compile('(fastdds|fastrtps)_(port[0-9]+|[0-9a-f]{16})_el')
 _NEW_S = 1.0
+# Peers give up what belongs to a dead process when its lease ends, after 20 s, and may then remove
+# a port by its number, whoever has it by that time.
+_QUARANTINE_S = 60.0
 
 
 def environment_with_profile(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -40,25 +43,26 @@ def environment_with_profile(environment: Mapping[str, str] | None = None) -> di
 @contextlib.contextmanager
 def avoid_abandoned_ports(folder: Path = Path('/dev/shm')) -> Iterator[None]:
     """
-    Let a DDS participant that is made meanwhile take no port of a dead process; then remove those.
+    Let a DDS participant that is made meanwhile take no port of a dead process; free what is old.
 
-    A process that is killed leaves its ports in shared memory. Whoever wrote to it goes on doing
-    so, and finds out within a second or two; a process that has taken the same port by then gets
-    nothing until it is found too, and in a few of a hundred cases it never is. Here the dead ones'
-    ports look taken, so that others are used, which are announced to the writers as new.
+    A process that is killed leaves its ports in shared memory, and others go on writing to them
+    for seconds. A process that takes the same port meanwhile gets nothing until they find out, and
+    in a few of a hundred cases never does, since they then remove its port in place of the dead
+    one's. Here the dead ones' ports look taken, so that others are used, which are announced to
+    the writers as new; they are removed a minute later, by whoever is started then.
 
-    Its memory stays as well, with the shipped profile 64 MB: that of processes which died before
-    is freed. The locks by which the living are told from the dead are those of
-    ``fastdds shm clean``.
+    The memory that messages were in, with the shipped profile 64 MB, is freed at once. The locks
+    by which the living are told from the dead are those of ``fastdds shm clean``.
     """
     with contextlib.ExitStack() as held:
         abandoned = [lock for lock in folder.glob('fast*_*_el') if _is_abandoned(lock, held)]
         yield
         for lock in abandoned:
-            for path in (lock.with_name(lock.name.removesuffix('_el')), lock):
-                # What belongs to another user stays.
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            # What belongs to another user stays.
+            with contextlib.suppress(OSError):
+                if _is_out_of_use(lock):
+                    lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+                    lock.unlink()
 
 
 def _is_abandoned(path: Path, held: contextlib.ExitStack) -> bool:
@@ -75,3 +79,15 @@ def _is_abandoned(path: Path, held: contextlib.ExitStack) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_out_of_use(lock: Path) -> bool:
+    """Return whether nobody thinks of abandoned memory any more; note when it was found so."""
+    if '_port' not in lock.name:
+        return True
+    times = lock.stat()
+    # Nobody reads a lock: until somebody sets it, its time of access is that of its making.
+    if times.st_atime > times.st_mtime:
+        return time.time() - times.st_atime > _QUARANTINE_S
+    os.utime(lock, (time.time(), times.st_mtime))
+    return False

@@ -6,14 +6,15 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, Publisher, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
 from std_msgs.msg import Header
 
-from realhands_ros.errors import RealhandsError
+from realhands_ros.errors import MessageError, RealhandsError
 from realhands_ros.nodes.diagnostics import diagnostics_message, diagnostics_publisher
 from realhands_ros.nodes.health import Health
 from realhands_ros.nodes.newest_first import Worker
@@ -101,12 +102,15 @@ class StageNode(LifecycleNode, ABC):
 
         With ``raw`` it gets the message as serialised bytes.
         """
+        # Read here and not by the middleware: from what a process wrote while it was killed, that
+        # tries for ever to make a message, and the executor with it.
+        read = (lambda data: data) if raw else partial(_read, kind)
 
         @wraps(callback)
-        def guarded(message: Any) -> None:
-            self._survive(lambda: callback(message))
+        def guarded(data: bytes) -> None:
+            self._survive(lambda: callback(read(data)))
 
-        self._inputs.append(self.create_subscription(kind, topic, guarded, qos, raw=raw))
+        self._inputs.append(self.create_subscription(kind, topic, guarded, qos, raw=True))
 
     def accept(self, item: Any) -> None:
         """Hand an item to the worker; an older one that still waits is dropped and counted."""
@@ -236,3 +240,13 @@ class StageNode(LifecycleNode, ABC):
             work()
         except Exception as error:  # noqa: BLE001 a node never dies of its input
             self.complain(error)
+
+
+def _read(kind: type, data: bytes) -> Any:
+    """Return a message; MessageError when the bytes are none."""
+    try:
+        return deserialize_message(data, kind)
+    # Which exception depends on the middleware.
+    except Exception as error:
+        message = f'{len(data)} bytes are no {kind.__name__} ({error}): the message is dropped'
+        raise MessageError(message) from error

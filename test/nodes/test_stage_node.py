@@ -209,6 +209,20 @@ def test_a_bug_does_not_end_the_work(manager):
     assert manager.echoes_one()
 
 
+@pytest.mark.parametrize(
+    'data', [b'', b'\0\1\0\0', b'\0\1\0\0' + 40 * b'\xff'], ids=['none', 'cut', 'garbage']
+)
+def test_bytes_that_are_no_message_are_survived(manager, data):
+    """As of a process that was killed while it wrote."""
+    start(manager.node)
+    assert manager.echoes_one()
+    manager.source.publish(data)
+    manager.wait(
+        lambda: 'bytes are no HandMeshArray' in str(manager.node.health._reasons), 'the complaint'
+    )
+    assert manager.echoes_one()
+
+
 def test_a_bug_in_diagnostics_is_survived(manager):
     start(manager.node)
     manager.node.facts_fail = True
