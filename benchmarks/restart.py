@@ -20,11 +20,12 @@ import threading
 import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.serialization import deserialize_message
 
 from realhands.msg import HandMeshArray
 from realhands_ros.cli.demo import default_folder
@@ -135,7 +136,13 @@ def listen(on_mesh: Callable[[Any], None], stop: threading.Event) -> None:
     """Call ``on_mesh`` with each message of hands/mesh until ``stop`` is set."""
     rclpy.init()
     listener, executor = rclpy.create_node(_LISTENER), create_executor()
-    listener.create_subscription(HandMeshArray, 'hands/mesh', on_mesh, 50)
+
+    def hear(data: bytes) -> None:
+        # What a node wrote while it was killed need not be a message.
+        with suppress(RuntimeError):
+            on_mesh(deserialize_message(data, HandMeshArray))
+
+    listener.create_subscription(HandMeshArray, 'hands/mesh', hear, 50, raw=True)
     executor.add_node(listener)
     while not stop.is_set():
         executor.spin_once(timeout_sec=0.1)
