@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 
 
 class FlowControl:
@@ -23,12 +22,9 @@ class FlowControl:
     ``patience_s``, the end of the way is dead or not there, and nobody waits until one comes.
     """
 
-    def __init__(
-        self, limit: int, patience_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, limit: int, patience_s: float) -> None:
         self._limit = limit
         self._patience_s = patience_s
-        self._clock = clock
         self._condition = threading.Condition()
         # What never came back is displaced by what went later.
         self._under_way: deque[int] = deque(maxlen=max(limit, 1))
@@ -42,7 +38,7 @@ class FlowControl:
     def came_back(self, stamp_ns: int) -> None:
         """Count a frame, and those sent before it, as done."""
         with self._condition:
-            self._heard_at = self._clock()
+            self._heard_at = time.monotonic()
             if stamp_ns in self._under_way:
                 while self._under_way.popleft() != stamp_ns:
                     pass
@@ -54,7 +50,7 @@ class FlowControl:
             return
         with self._condition:
             while len(self._under_way) >= self._limit:
-                patience = self._heard_at + self._patience_s - self._clock()
+                patience = self._heard_at + self._patience_s - time.monotonic()
                 if patience <= 0.0:
                     return
                 self._condition.wait(patience)
