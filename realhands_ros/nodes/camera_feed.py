@@ -18,6 +18,8 @@ from realhands_ros.nodes.stage_node import StageNode
 
 # The encoding's four bytes, seconds and nanoseconds: what changes from message to message.
 _SERIALISED_STAMP_END = 12
+# A camera's first image comes before its first camera_info.
+_PATIENCE_S = 0.5
 
 
 class CameraFeed:
@@ -33,7 +35,8 @@ class CameraFeed:
         self._serialised: dict[str, bytes] = {}
         self._decoded: tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]] | None = None
         # The executor writes what the worker reads.
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._patience_s = _PATIENCE_S
 
     def listen(self) -> None:
         """Subscribe."""
@@ -42,11 +45,15 @@ class CameraFeed:
             self._node.add_input(CameraInfo, f'{eye}/camera_info', callback, CALIBRATION, raw=True)
 
     def decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
-        """Return cameras and lenses; CalibrationError while there are none that can be used."""
-        with self._lock:
-            if self._decoded is None:
-                self._decoded = self._decode()
-            return self._decoded
+        """
+        Return cameras and lenses; CalibrationError while there are none that can be used.
+
+        Waits for the first ones for a moment, once: not to be called by the executor.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._missing, self._patience_s)
+            self._patience_s = 0.0
+            return self._decode()
 
     @property
     def cameras(self) -> tuple[PinholeCamera, ...]:
@@ -57,27 +64,37 @@ class CameraFeed:
     def calibration(self) -> str:
         """Return 'valid', or in words what is wrong."""
         try:
-            self.decode()
+            with self._changed:
+                self._decode()
         except CalibrationError as error:
             return str(error)
         return 'valid'
 
+    @property
+    def _missing(self) -> list[str]:
+        return [eye for eye in self.eyes if eye not in self._infos]
+
     def _on_info(self, eye: str, data: bytes) -> None:
         calibration = data[_SERIALISED_STAMP_END:]
-        with self._lock:
+        with self._changed:
             if self._serialised.get(eye) != calibration:
                 self._infos[eye] = deserialize_message(data, CameraInfo)
                 self._serialised[eye] = calibration
                 self._decoded = None
+                self._changed.notify()
 
     def _decode(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
-        missing = [eye for eye in self.eyes if eye not in self._infos]
-        if missing:
+        if missing := self._missing:
             message = (
                 f'no camera_info of the {" and the ".join(missing)} camera yet: '
                 f'is {missing[0]}/camera_info remapped to its topic?'
             )
             raise CalibrationError(message)
+        if self._decoded is None:
+            self._decoded = self._decode_infos()
+        return self._decoded
+
+    def _decode_infos(self) -> tuple[tuple[PinholeCamera, ...], tuple[Lens | None, ...]]:
         infos = [self._infos[eye] for eye in self.eyes]
         try:
             return decode_cameras(infos, rectified=self._rectified)

@@ -28,7 +28,7 @@ class Trial:
 
     ``published``: each message of the recording and when it was sent; ``received``: each result
     and when it reached the recorder, both by one monotonic clock. ``results``: the bag of what was
-    received. ``loads``: by the name of each process.
+    received. ``loads``: of the time while it played, by the name of each process.
     """
 
     recording: Path
@@ -66,15 +66,15 @@ def run_trial(
         settle_s=_SETTLE_S,
         timing=folder / _PUBLISHED,
     )
-    loads = _play(commands, player, say)
+    sampler = _play(commands, player, say)
     published, received = (_arrivals(folder / name) for name in (_PUBLISHED, _RECEIVED))
-    return Trial(recording, results, published, received, loads)
+    return Trial(recording, results, published, received, _loads_while_playing(sampler, published))
 
 
 def _play(
     commands: Mapping[str, Sequence[str]], player: Sequence[str], say: Callable[[str], None]
-) -> dict[str, ProcessLoad]:
-    """Run everything until the player ends; return what the nodes cost while it played."""
+) -> LoadSampler:
+    """Run everything until the player ends; return what the nodes cost meanwhile."""
     environment = environment_with_profile()
     with (
         stop_on_signals() as stop,
@@ -90,7 +90,15 @@ def _play(
     if process.returncode != 0:
         message = f'the recording could not be played: the player ended with {process.returncode}'
         raise DatasetError(message)
-    return sampler.loads
+    return sampler
+
+
+def _loads_while_playing(
+    sampler: LoadSampler, published: Sequence[Arrival]
+) -> dict[str, ProcessLoad]:
+    """Return what the nodes cost from the first message to the last; their start is left out."""
+    times_s = [1e-9 * message.arrived_ns for message in published]
+    return sampler.loads(min(times_s), max(times_s)) if times_s else sampler.loads()
 
 
 def _nothing(text: str) -> None:
