@@ -1,7 +1,6 @@
 """The calibration is awaited once, for a moment: a camera's first image comes before it."""
 
 import threading
-from types import SimpleNamespace
 
 import pytest
 
