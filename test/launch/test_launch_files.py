@@ -98,7 +98,7 @@ def test_stereo_starts_four_nodes_that_come_back(listener, play, zed_bag):
     play(zed_bag, f'{LEFT}/image=keypoint_node', '/cell/hands/mesh=texture_node')
     listener.wait(lambda: len(with_hands(meshes)) >= 5, 'meshes')
     assert with_hands(meshes)[-1].header.frame_id == 'zed_left_camera_frame_optical'
-    assert node_names(listener, '/cell') == NODES
+    listener.wait(lambda: node_names(listener, '/cell') == NODES, 'the nodes in the namespace')
     before = node_processes()
     assert set(before) == NODES
     os.kill(before['handnet_node'], signal.SIGKILL)
