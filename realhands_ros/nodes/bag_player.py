@@ -32,7 +32,7 @@ from rosgraph_msgs.msg import Clock
 
 from realhands_ros.bag_types import serialised_stamp_ns
 from realhands_ros.errors import DatasetError
-from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
+from realhands_ros.nodes.supervisor import ignore_unhandled_signals, is_orphan, stop_on_signals
 
 _CLOCK_PERIOD_S = 0.01
 # Messages read ahead, so that reading and unpacking do not show in the timing.
@@ -206,9 +206,9 @@ def main() -> int:
     )
     parser.add_argument('--timing', type=Path, help='write what was published when, as JSON')
     args = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         with stop_on_signals() as stop:
+            rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
             _play(args, stop)
     except DatasetError as error:
         print(f'bag_player: {error}', file=sys.stderr)
@@ -232,4 +232,5 @@ def _play(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 if __name__ == '__main__':
+    ignore_unhandled_signals()
     sys.exit(main())

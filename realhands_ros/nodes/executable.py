@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from realhands_ros.errors import ConfigError, RealhandsError
 from realhands_ros.graph import COMPOSED_EXECUTABLE, GRAPH
 from realhands_ros.nodes.fastdds import avoid_abandoned_ports
-from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
+from realhands_ros.nodes.supervisor import ignore_unhandled_signals, is_orphan, stop_on_signals
 
 # What takes its time is imported when signals are handled: Ctrl-C may come at once.
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def main(names: Sequence[str] | None = None) -> int:
 
 def main_by_name() -> int:
     """Run the node after which the executable is named, or those that hand_nodes is given."""
+    ignore_unhandled_signals()
     name = Path(sys.argv[0]).name
     return main(None if name == COMPOSED_EXECUTABLE else [name])
 
@@ -141,4 +142,5 @@ def _end_at_once_on_signals() -> Iterator[None]:
 
 
 if __name__ == '__main__':
+    ignore_unhandled_signals()
     sys.exit(main())

@@ -10,6 +10,7 @@ from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
     ExecuteProcess,
+    GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
     SetEnvironmentVariable,
@@ -141,20 +142,23 @@ def bag_player() -> OpaqueFunction:
     return OpaqueFunction(function=start)
 
 
-def zed_camera() -> IncludeLaunchDescription:
+def zed_camera() -> GroupAction:
     """Return the action that starts the ZED wrapper, if it is wanted."""
     wrapper = PathJoinSubstitution(
         [FindPackageShare('zed_wrapper'), 'launch', 'zed_camera.launch.py']
     )
-    return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(wrapper),
-        condition=IfCondition(LaunchConfiguration('start_camera')),
-        launch_arguments={
-            'camera_name': LaunchConfiguration('camera_name'),
-            'camera_model': LaunchConfiguration('camera_model'),
-            'ros_params_override_path': str(resource_path('config/zed_stereo_only.yaml')),
-        }.items(),
+    arguments = {
+        'camera_name': LaunchConfiguration('camera_name'),
+        'camera_model': LaunchConfiguration('camera_model'),
+        # Ours is that of the nodes; the wrapper would take it over and rename its topics.
+        'namespace': '',
+        'ros_params_override_path': str(resource_path('config/zed_stereo_only.yaml')),
+    }
+    include = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(wrapper), launch_arguments=arguments.items()
     )
+    # In a group, and so in a scope: what is set for the wrapper is not set for the nodes.
+    return GroupAction([include], condition=IfCondition(LaunchConfiguration('start_camera')))
 
 
 def profile() -> list[SetEnvironmentVariable]:

@@ -28,7 +28,7 @@ from realhands_ros.bag_types import bag_typestore, serialised_stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.graph import RECORDED_TOPICS
 from realhands_ros.nodes.executor import create_executor
-from realhands_ros.nodes.supervisor import is_orphan, stop_on_signals
+from realhands_ros.nodes.supervisor import ignore_unhandled_signals, is_orphan, stop_on_signals
 
 _TYPES = {
     'hands/observations': HandObservationArray,
@@ -96,9 +96,9 @@ def main() -> int:
     parser.add_argument('bag', type=Path)
     parser.add_argument('--timing', type=Path, help='write what came when, as JSON')
     args = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         with stop_on_signals() as stop:
+            rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
             _record(args.bag, args.timing, stop)
     except DatasetError as error:
         print(f'recorder: {error}', file=sys.stderr)
@@ -124,4 +124,5 @@ def _record(bag: Path, timing: Path | None, stop: threading.Event) -> None:
 
 
 if __name__ == '__main__':
+    ignore_unhandled_signals()
     sys.exit(main())

@@ -22,6 +22,7 @@ _PATIENCE_S = 5.0
 # will do so again: wait longer every time.
 _A_WHILE_S = 5.0
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.2, 5.0
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
@@ -121,6 +122,18 @@ class Supervisor:
         return delay
 
 
+def ignore_unhandled_signals() -> None:
+    """
+    Let SIGINT, SIGTERM and SIGHUP do nothing where a program does not handle them.
+
+    For the start of a program that does so while it works. Who ends it may say so twice (a service
+    manager and launch, or somebody impatient), and the second signal would else kill it in the
+    last half second, in which the interpreter and libraries clean up.
+    """
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """Give an event that SIGINT, SIGTERM and SIGHUP set; afterwards they act as before."""
@@ -129,8 +142,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
+    before = {number: signal.signal(number, on_signal) for number in _STOPPING}
     try:
         yield stop
     finally:
