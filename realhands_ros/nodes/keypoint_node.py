@@ -121,8 +121,9 @@ class KeypointNode(StageNode):
         pair = self._pairer.add(eye, nanoseconds(image.header.stamp), image)
         if sum(self._pairer.unpaired.values()) > before:
             self.complain(
-                'images without a partner of the same stamp: does the other camera publish? '
-                'For a rig whose stamps differ set sync_slop'
+                'images without a partner of the same stamp: does the other camera publish, and '
+                'does its process use the Fast DDS profile (config/fastdds_images.xml), without '
+                'which images get lost? For a rig whose stamps differ set sync_slop'
             )
         if pair is not None:
             self.accept(pair)
