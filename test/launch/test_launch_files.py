@@ -8,6 +8,7 @@ needs neither launch nor an installed package.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -35,6 +36,7 @@ from launch_pytest.actions import ReadyToTest
 
 from realhands.msg import HandMeshArray
 from realhands_ros.graph import GRAPH
+from realhands_ros.nodes import launching
 from realhands_ros.resources import resource_path
 
 pytestmark = pytest.mark.slow
@@ -172,3 +174,51 @@ def test_every_argument_is_described(name):
     }
     assert own[name] <= names
     assert all(argument.description.strip() for argument in arguments)
+
+
+# What is given to the wrapper, and what it makes of it when nothing is.
+WRAPPER = """
+import json
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+
+NAMES = ('camera_name', 'camera_model', 'namespace', 'ros_params_override_path')
+
+
+def write(context):
+    values = {name: LaunchConfiguration(name).perform(context) for name in NAMES}
+    with open('%s', 'w') as file:
+        json.dump(values, file)
+
+
+def generate_launch_description():
+    arguments = [DeclareLaunchArgument(name, default_value='') for name in NAMES]
+    return LaunchDescription([*arguments, OpaqueFunction(function=write)])
+"""
+
+
+def test_the_camera_keeps_its_names_and_the_nodes_theirs(tmp_path, monkeypatch):
+    share, index = 'share/zed_wrapper/launch', 'share/ament_index/resource_index/packages'
+    for folder in (share, index):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / index / 'zed_wrapper').touch()
+    given = tmp_path / 'given.json'
+    (tmp_path / share / 'zed_camera.launch.py').write_text(WRAPPER % given)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path), prepend=os.pathsep)
+    service = launch.LaunchService()
+    values = {'start_camera': 'true', 'namespace': 'cell', 'camera_name': 'front'}
+    service.context.launch_configurations.update(values)
+    service.include_launch_description(
+        launching.description(
+            launching.common_arguments(), launching.zed_arguments(), [launching.zed_camera()]
+        )
+    )
+    assert service.run() == 0
+    assert json.loads(given.read_text()) == {
+        'camera_name': 'front',
+        'camera_model': 'zed2i',
+        'namespace': '',
+        'ros_params_override_path': str(resource_path('config/zed_stereo_only.yaml')),
+    }
+    assert service.context.launch_configurations['namespace'] == 'cell'
