@@ -71,7 +71,7 @@ def quaternion_to_axis_angle(quaternions: FloatArray) -> FloatArray:
     axis, w = quaternions[..., :3], quaternions[..., 3:]
     sine = _lengths(axis)
     turns = sine > 0.0
-    factor = np.where(turns, 2.0 * np.arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
+    factor = np.where(turns, 2.0 * _arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
     return np.asarray(factor * axis)
 
 
@@ -127,12 +127,22 @@ def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
     m = np.asarray(matrices, dtype=np.float64)
     cosine = np.hypot(m[..., 0, 0], m[..., 0, 1])
     is_known = cosine > _NO_COSINE
-    x = np.arctan2(
+    x = _arctan2(
         *np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1]))
     )
-    y = np.arctan2(m[..., 0, 2], cosine)
-    z = np.where(is_known, np.arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
+    y = _arctan2(m[..., 0, 2], cosine)
+    z = np.where(is_known, _arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
     return np.stack([x, y, z], axis=-1)
+
+
+def _arctan2(y: FloatArray, x: FloatArray) -> FloatArray:
+    """
+    Return np.arctan2, always the same.
+
+    Of strided arrays numpy computes it in one of two ways, which differ in the last digit, by
+    where in memory they happen to lie (numpy 1.26 with AVX-512).
+    """
+    return np.asarray(np.arctan2(np.asarray(y, order='C'), np.asarray(x, order='C')))
 
 
 def _lengths(vectors: FloatArray) -> FloatArray:

@@ -88,7 +88,9 @@ class ArmCurve:
         )
         centres = centres + np.minimum(distances, 0.0)[:, None] * self.frames[0][:, 2]
         loop_local = (self.loop - self.centres[0]) @ self.frames[0]
-        loop_angles = np.arctan2(loop_local[:, 1], loop_local[:, 0])
+        # Contiguous: of strided arrays numpy's last digit depends on where in memory they lie.
+        loop_x, loop_y = np.ascontiguousarray(loop_local[:, :2].T)
+        loop_angles = np.arctan2(loop_y, loop_x)
         at_wrist = loop_local
         if angles is not None:
             at_wrist = _resample_loop(loop_local, loop_angles, angles)
