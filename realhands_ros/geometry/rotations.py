@@ -127,9 +127,7 @@ def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
     m = np.asarray(matrices, dtype=np.float64)
     cosine = np.hypot(m[..., 0, 0], m[..., 0, 1])
     is_known = cosine > _NO_COSINE
-    x = _arctan2(
-        *np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1]))
-    )
+    x = _arctan2(*np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1])))
     y = _arctan2(m[..., 0, 2], cosine)
     z = np.where(is_known, _arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
     return np.stack([x, y, z], axis=-1)
