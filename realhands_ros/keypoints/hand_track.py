@@ -146,6 +146,23 @@ class HandTrack:
         points_cam = camera.to_camera(points)
         return camera.to_pixels(points_cam) if points_cam[:, 2].min() > 0.0 else None
 
+    def expected_px(self, view: int, camera: PinholeCamera, stamp_ns: int) -> FloatArray | None:
+        """
+        Return where a view should find the keypoints (21, 2), None if nobody knows.
+
+        Where the view has just seen the hand that is what it saw, moved on. The hand in space, by
+        one view's guess or by two views that disagree on fingers, need not look like that.
+        """
+        seen = self.sighting.views[view] if self.sighting is not None else None
+        if seen is None:
+            return self.predicted_px(camera, stamp_ns)
+        before, now = (
+            self.predicted_px(camera, stamp) for stamp in (self.last_seen_ns, stamp_ns)
+        )
+        if before is None or now is None:
+            return seen.keypoints_px
+        return seen.keypoints_px + (now - before).mean(axis=0)
+
     def _place(
         self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int
     ) -> Placed | None:

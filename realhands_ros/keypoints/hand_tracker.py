@@ -163,7 +163,7 @@ class _Look:
         """
         distances = []
         for view, (detection, camera) in enumerate(zip(sighting.views, self.cameras, strict=True)):
-            expected = track.predicted_px(camera, self.stamp_ns)
+            expected = track.expected_px(view, camera, self.stamp_ns)
             if detection is None or expected is None:
                 continue
             if by_guess or track.is_known_in(view):

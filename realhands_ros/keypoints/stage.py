@@ -264,7 +264,7 @@ class KeypointStage:
             keypoints_px
             for track in self._tracker.tracks
             if _is_fresh(track, frame.stamp_ns)
-            and (keypoints_px := track.predicted_px(frame.cameras[view], frame.stamp_ns))
+            and (keypoints_px := track.expected_px(view, frame.cameras[view], frame.stamp_ns))
             is not None
         ]
         period = _SEARCH_PERIOD if expected and self._all_seen_by(view) else frame.num_views
