@@ -205,6 +205,23 @@ def test_a_hand_that_one_view_loses_keeps_its_distance(film, rig, hand_at, detec
     assert away < 0.05 * seen.size_px
 
 
+def test_a_view_looks_where_it_saw_the_hand(film, rig, hand_at, detection):
+    """Whatever the detector takes its form for, and however fast it moves."""
+    for n in range(4):
+        hand = hand_at((0.12 - 0.02 * n, 0.05, 0.45), 'right')
+        seen = detection(hand, rig.left)
+        seen.world[:, 2] *= 5.0
+        film.tracker.update(match_views(([seen], []), rig.views).hands, rig.views, film.stamp_ns)
+        film.stamp_ns += FRAME_NS
+    (track,) = film.tracker.tracks
+    here = track.expected_px(0, rig.left, film.stamp_ns - FRAME_NS)
+    np.testing.assert_allclose(here, seen.keypoints_px)
+    next_px = rig.left.project(hand_at((0.12 - 0.02 * 4, 0.05, 0.45), 'right'))
+    expected = track.expected_px(0, rig.left, film.stamp_ns)
+    away = np.abs(expected - next_px).mean()
+    assert away < 0.5 * np.abs(here - next_px).mean()
+
+
 def test_a_mesh_corrects_the_distance_of_a_hand_in_one_view(film, rig, hand_at, detection):
     """A hand a fifth smaller than the detector thinks is nearer than one view can tell."""
     hand = 0.8 * hand_at(*RIGHT)
