@@ -31,13 +31,19 @@ def environment_with_profile(environment: Mapping[str, str] | None = None) -> di
     A profile that the user has already chosen is kept. The variables act on processes started with
     this environment; a process whose rclpy is initialised is not affected any more.
     """
-    result = dict(os.environ if environment is None else environment)
-    if not any(result.get(name) for name in PROFILE_VARIABLES):
-        is_old = result.get('ROS_DISTRO') in _OLD_DISTRIBUTIONS
-        # Newer ones warn about the old name.
-        names = PROFILE_VARIABLES if is_old else PROFILE_VARIABLES[:1]
-        result.update(dict.fromkeys(names, str(resource_path('config/fastdds_images.xml'))))
-    return result
+    environment = dict(os.environ if environment is None else environment)
+    return environment | profile_variables(environment)
+
+
+def profile_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what ``environment_with_profile`` adds; nothing where the user has a profile."""
+    environment = os.environ if environment is None else environment
+    if any(environment.get(name) for name in PROFILE_VARIABLES):
+        return {}
+    is_old = environment.get('ROS_DISTRO') in _OLD_DISTRIBUTIONS
+    # Newer ones warn about the old name.
+    names = PROFILE_VARIABLES if is_old else PROFILE_VARIABLES[:1]
+    return dict.fromkeys(names, str(resource_path('config/fastdds_images.xml')))
 
 
 @contextlib.contextmanager

@@ -33,9 +33,9 @@ from realhands_ros.graph import (
     recorder_command,
     zed_remappings,
 )
-from realhands_ros.nodes.fastdds import environment_with_profile
+from realhands_ros.nodes.fastdds import profile_variables
 from realhands_ros.resources import resource_path
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+from realhands_ros.zed_wrapper import WRAPPER_VERSIONS, ZedNames
 
 
 def _switch(name: str, default: str, description: str) -> DeclareLaunchArgument:
@@ -163,19 +163,30 @@ def zed_camera() -> GroupAction:
 
 def profile() -> list[SetEnvironmentVariable]:
     """Return the actions that let images pass between processes without loss."""
-    environment = environment_with_profile({})
-    return [SetEnvironmentVariable(name, value) for name, value in environment.items()]
+    return [SetEnvironmentVariable(name, value) for name, value in profile_variables().items()]
 
 
-def rviz() -> Node:
+def rviz() -> OpaqueFunction:
     """Return the action that opens RViz, if it is wanted."""
-    return Node(
-        package='rviz2',
-        executable='rviz2',
-        arguments=['-d', str(resource_path('config/realhands.rviz'))],
-        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-    )
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if not _is_on(context, 'rviz'):
+            return []
+        arguments = ['-d', str(resource_path('config/realhands.rviz'))]
+        # The frame of a single camera is its driver's business.
+        if 'camera_name' in context.launch_configurations:
+            names = ZedNames(
+                _value(context, 'zed_wrapper_version'), _value(context, 'camera_name')
+            )
+            arguments += ['-f', names.optical_frame('left')]
+        options = {
+            'namespace': _value(context, 'namespace'),
+            'arguments': arguments,
+            'parameters': [{'use_sim_time': _is_on(context, 'use_sim_time')}],
+        }
+        return [Node(package='rviz2', executable='rviz2', **options)]
+
+    return OpaqueFunction(function=start)
 
 
 def recorder() -> OpaqueFunction:

@@ -6,7 +6,11 @@ import time
 
 import pytest
 
-from realhands_ros.nodes.fastdds import avoid_abandoned_ports
+from realhands_ros.nodes.fastdds import (
+    avoid_abandoned_ports,
+    environment_with_profile,
+    profile_variables,
+)
 
 PORT, SEGMENT = 'fastdds_port29163', 'fastdds_0123456789abcdef'
 LONG_AGO_S = 60.0
@@ -97,3 +101,24 @@ def test_what_fails_meanwhile_frees_the_locks(tmp_path):
     with pytest.raises(RuntimeError), avoid_abandoned_ports(tmp_path):
         raise RuntimeError
     assert not is_locked(lock)
+
+
+@pytest.mark.parametrize(
+    ('distribution', 'names'),
+    [
+        ('jazzy', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
+        ('kilted', {'FASTDDS_DEFAULT_PROFILES_FILE'}),
+    ],
+)
+def test_the_profile_is_selected_as_the_distribution_reads_it(distribution, names):
+    environment = {'ROS_DISTRO': distribution, 'HOME': '/'}
+    variables = profile_variables(environment)
+    assert set(variables) == names
+    assert environment_with_profile(environment) == environment | variables
+
+
+@pytest.mark.parametrize('name', ['FASTDDS', 'FASTRTPS'])
+def test_a_profile_of_ones_own_stays(name):
+    environment = {f'{name}_DEFAULT_PROFILES_FILE': '/my/own.xml', 'ROS_DISTRO': 'jazzy'}
+    assert profile_variables(environment) == {}
+    assert environment_with_profile(environment) == environment
