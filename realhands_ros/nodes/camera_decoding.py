@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,15 @@ def decode_cameras(
     """
     Return cameras and lenses of one camera_info, or of a left and a right one.
 
-    For ``rectified`` images K and the baseline come from P (D is ignored, the lenses are None):
+    The first camera is the origin, whatever its own P says. For ``rectified`` images K and the
+    baseline come from P (D is ignored, the lenses are None):
     P_right = K [I | (-baseline, 0, 0)]. For raw ones K and D are the camera's own, and the right
     camera stands where the rectification says: with R the rotations into the rectified axes,
     ``x_right = R_r^T (R_l x_left + K_P^-1 P_right[:, 3])``. Raises CalibrationError for a camera
     that is not calibrated and for a pair without a baseline.
     """
     if rectified:
-        cameras = tuple(_rectified_camera(info) for info in infos)
+        cameras = _as_seen_from_the_first([_rectified_camera(info) for info in infos])
         lenses: tuple[Lens | None, ...] = (None,) * len(cameras)
     else:
         first = infos[0]
@@ -45,6 +47,17 @@ def decode_cameras(
     if len(cameras) == 2:
         StereoRig(*cameras)
     return cameras, lenses
+
+
+def _as_seen_from_the_first(cameras: Sequence[PinholeCamera]) -> tuple[PinholeCamera, ...]:
+    """
+    Return cameras of parallel axes in the frame of the first.
+
+    That of a pair's right camera alone, or first, would else be the left one's, and everything a
+    baseline beside the frame that its images are stamped with.
+    """
+    origin = cameras[0].translation
+    return tuple(replace(camera, translation=camera.translation - origin) for camera in cameras)
 
 
 def _rectified_camera(info: Any) -> PinholeCamera:

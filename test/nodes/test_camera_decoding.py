@@ -37,6 +37,15 @@ def test_baseline_of_a_rectified_pair_comes_from_p():
     assert lenses == (None, None)
 
 
+def test_the_first_camera_is_the_origin():
+    """A ZED's right camera alone, and a pair whose topics are remapped crosswise."""
+    (alone,), _ = decode_cameras([info('right', 0.12)])
+    np.testing.assert_allclose(alone.centre, 0, atol=1e-12)
+    (first, second), _ = decode_cameras([info('right', 0.12), info('left', 0.0)])
+    np.testing.assert_allclose(first.centre, 0, atol=1e-12)
+    np.testing.assert_allclose(second.centre, [-0.12, 0, 0], atol=1e-12)
+
+
 def test_one_camera_without_p_has_its_k():
     (camera,), _ = decode_cameras([info(p=np.zeros(12))])
     np.testing.assert_allclose(camera.intrinsics, K)
