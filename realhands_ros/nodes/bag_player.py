@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any
@@ -44,15 +45,18 @@ class BagPlayer(Node):
     """
     Publishes what a bag holds.
 
-    ``published`` lists, of each message with a header, its topic, stamp (nanoseconds) and the
-    moment of its publication (time.monotonic_ns).
+    With ``timing``, ``published`` lists, of each message with a header, its topic, stamp
+    (nanoseconds) and the moment of its publication (time.monotonic_ns).
     """
 
-    def __init__(self, bag: Path, *, rate: float = 1.0, clock: bool = False) -> None:
+    def __init__(
+        self, bag: Path, *, rate: float = 1.0, clock: bool = False, timing: bool = False
+    ) -> None:
         """Open publishers for the bag's topics; DatasetError when it cannot be read."""
         super().__init__('bag_player')
         self._bag = bag
         self._rate = rate
+        self._timing = timing
         self.published: list[tuple[str, int, int]] = []
         with open_bag(bag) as reader:
             self._publishers_by_topic = {
@@ -96,7 +100,7 @@ class BagPlayer(Node):
                 return
             if is_orphan():
                 return
-            if topic in self._with_header:
+            if self._timing and topic in self._with_header:
                 self.published.append((topic, serialised_stamp_ns(data), time.monotonic_ns()))
             self._publishers_by_topic[topic].publish(data)
 
@@ -133,13 +137,19 @@ class BagPlayer(Node):
         return self.create_publisher(kind, connection.topic, _qos(connection))
 
 
-def open_bag(bag: Path) -> Reader:
-    """Return a reader of a bag; DatasetError when it cannot be one."""
+@contextmanager
+def open_bag(bag: Path) -> Iterator[Reader]:
+    """Give a reader of a bag; DatasetError when it cannot be read."""
     try:
-        return Reader(bag)
+        reader = Reader(bag)
+        reader.open()
     except (ReaderError, OSError, ValueError) as error:
         message = f'{bag} cannot be read as a rosbag2 recording ({error})'
         raise DatasetError(message) from error
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _qos(connection: Connection) -> QoSProfile:
@@ -159,9 +169,9 @@ def _read_ahead(
     bag: Path, topics: dict[str, Any], stop: threading.Event
 ) -> Iterator[tuple[str, int, bytes]]:
     """Read messages (topic, time of recording, data) in a thread of their own."""
-    queue: Queue[tuple[str, int, bytes] | None] = Queue(_READ_AHEAD)
+    queue: Queue[tuple[str, int, bytes] | Exception | None] = Queue(_READ_AHEAD)
 
-    def put(entry: tuple[str, int, bytes] | None) -> bool:
+    def put(entry: tuple[str, int, bytes] | Exception | None) -> bool:
         while not stop.is_set():
             try:
                 queue.put(entry, timeout=0.1)
@@ -170,7 +180,7 @@ def _read_ahead(
             return True
         return False
 
-    def read() -> None:
+    def read_all() -> None:
         with open_bag(bag) as reader:
             chosen = [
                 connection for connection in reader.connections if connection.topic in topics
@@ -180,6 +190,13 @@ def _read_ahead(
                     return
         put(None)
 
+    def read() -> None:
+        try:
+            read_all()
+        # What a damaged file makes the reader raise depends on where it is damaged.
+        except Exception as error:  # noqa: BLE001
+            put(error)
+
     threading.Thread(target=read, name='bag reader', daemon=True).start()
     while not stop.is_set():
         try:
@@ -188,6 +205,9 @@ def _read_ahead(
             continue
         if entry is None:
             return
+        if isinstance(entry, Exception):
+            message = f'{bag} is damaged, and cannot be played to its end ({entry})'
+            raise DatasetError(message) from entry
         yield entry
 
 
@@ -219,7 +239,7 @@ def main() -> int:
 
 
 def _play(args: argparse.Namespace, stop: threading.Event) -> None:
-    player = BagPlayer(args.bag, rate=args.rate, clock=args.clock)
+    player = BagPlayer(args.bag, rate=args.rate, clock=args.clock, timing=args.timing is not None)
     if player.wait_for_nodes(args.wait_for, stop) and not stop.wait(args.settle):
         player.play(stop)
         while args.loop and not stop.is_set() and not is_orphan():

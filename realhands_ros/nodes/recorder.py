@@ -44,13 +44,16 @@ class Recorder(Node):
     """
     Writes messages to a bag as they arrive.
 
-    ``received`` lists the topic, the stamp (nanoseconds) and the moment of arrival
-    (time.monotonic_ns) of each message with a header.
+    With ``timing``, ``received`` lists the topic, the stamp (nanoseconds) and the moment of
+    arrival (time.monotonic_ns) of each message with a header.
     """
 
-    def __init__(self, bag: Path, topics: Sequence[str] = RECORDED_TOPICS) -> None:
+    def __init__(
+        self, bag: Path, topics: Sequence[str] = RECORDED_TOPICS, *, timing: bool = False
+    ) -> None:
         """Open the bag; DatasetError when it exists or cannot be written."""
         super().__init__('recorder')
+        self._timing = timing
         self.received: list[tuple[str, int, int]] = []
         try:
             self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
@@ -77,15 +80,15 @@ class Recorder(Node):
         self.create_subscription(
             kind,
             topic,
-            partial(self._on_message, connection, topic, not is_latched),
+            partial(self._on_message, connection, topic, self._timing and not is_latched),
             QoSProfile(depth=50, durability=durability),
             raw=True,
         )
 
     def _on_message(
-        self, connection: Connection, topic: str, has_header: bool, data: bytes
+        self, connection: Connection, topic: str, with_timing: bool, data: bytes
     ) -> None:
-        if has_header:
+        if with_timing:
             self.received.append((topic, serialised_stamp_ns(data), time.monotonic_ns()))
         self._writer.write(connection, self.get_clock().now().nanoseconds, data)
 
@@ -109,7 +112,7 @@ def main() -> int:
 
 
 def _record(bag: Path, timing: Path | None, stop: threading.Event) -> None:
-    recorder = Recorder(bag)
+    recorder = Recorder(bag, timing=timing is not None)
     executor = create_executor()
     executor.add_node(recorder)
     try:
