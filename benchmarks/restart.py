@@ -116,7 +116,7 @@ def running_system(film: Path) -> Iterator[tuple[Supervisor, Arrivals]]:
     arrivals, stop = Arrivals(), threading.Event()
     with (
         Supervisor(wiring.commands(), os.environ) as nodes,
-        Supervisor({'bag_player': player}, os.environ, respawn=False),
+        Supervisor({'bag_player': player}, os.environ, once=('bag_player',)),
     ):
         threads = [
             threading.Thread(target=nodes.wait, args=(stop,)),

@@ -59,7 +59,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run nodes until SIGINT (or until the bag is over); return 0."""
+    """Run nodes until SIGINT or the end of the bag; return 0, or 1 if it cannot be played."""
     # Imported here, so that `realhands --help` works where ROS is not built yet.
     from realhands_ros.nodes.fastdds import environment_with_profile
     from realhands_ros.nodes.supervisor import Supervisor, stop_on_signals
@@ -70,16 +70,18 @@ def run(args: argparse.Namespace) -> int:
     if args.record:
         commands['recorder'] = recorder_command(args.record, wiring)
     environment = environment_with_profile()
-    with stop_on_signals() as stop, Supervisor(commands, environment) as nodes:
+    recorder = ('recorder',)  # started again, it would find its bag and refuse to write into it
+    with stop_on_signals() as stop, Supervisor(commands, environment, once=recorder) as nodes:
         if args.system != 'replay':
             nodes.wait(stop)
             return 0
         player = player_command(args.bag, wiring, rate=args.rate, loop=args.loop, clock=args.clock)
-        with Supervisor({'bag_player': player}, environment, respawn=False) as playing:
+        with Supervisor({'bag_player': player}, environment, once=('bag_player',)) as playing:
+            process = playing.processes['bag_player']
             while playing.poll() and nodes.poll():
                 if stop.wait(0.1):
                     break
-    return 0
+    return 1 if process.returncode else 0
 
 
 def _check_files(args: argparse.Namespace) -> None:

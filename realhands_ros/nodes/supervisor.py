@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 
 # A child ends itself when its parent is no longer the process with this id.
@@ -29,7 +29,8 @@ class Supervisor:
     """
     Runs named commands; a context manager that leaves nothing running.
 
-    With ``respawn`` a command that ends is started again. ``say`` is told what happens.
+    A command that ends, however it does, is started again, unless its name is in ``once``. ``say``
+    is told what happens.
     """
 
     def __init__(
@@ -37,12 +38,12 @@ class Supervisor:
         commands: Mapping[str, Sequence[str]],
         environment: Mapping[str, str],
         *,
-        respawn: bool = True,
+        once: Collection[str] = (),
         say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         self._commands = dict(commands)
         self._environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
-        self._respawn = respawn
+        self._once = frozenset(once)
         self._say = say
         self._delays = dict.fromkeys(self._commands, _FIRST_DELAY_S)
         self._started_at: dict[str, float] = {}
@@ -105,7 +106,7 @@ class Supervisor:
         self._started_at[name] = time.monotonic()
 
     def _on_end(self, name: str, code: int, now: float) -> None:
-        if not self._respawn or code == 0:
+        if name in self._once:
             self._say(f'{name} has ended with code {code}')
             return
         delay = self._delay(name, now - self._started_at[name])

@@ -78,8 +78,10 @@ def _play(
     environment = environment_with_profile()
     with (
         stop_on_signals() as stop,
-        Supervisor(commands, environment, say=say) as nodes,
-        Supervisor({'bag_player': player}, environment, respawn=False, say=_nothing) as playing,
+        Supervisor(commands, environment, once=('recorder',), say=say) as nodes,
+        Supervisor(
+            {'bag_player': player}, environment, once=('bag_player',), say=_nothing
+        ) as playing,
     ):
         process = playing.processes['bag_player']
         with LoadSampler({name: node.pid for name, node in nodes.processes.items()}) as sampler:
