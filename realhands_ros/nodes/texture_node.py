@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandTexture
+from realhands_ros.errors import ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh, with_silhouettes
 from realhands_ros.hand.mesh_topology import load_mesh_topology
@@ -49,6 +50,7 @@ class TextureNode(StageNode):
         # The worker paints while a service may start over.
         self._painting = Lock()
         self.create_service(Trigger, '~/reset_texture', self._on_reset)
+        self._is_profile_unfit = False
         self._updates = RateLimit(self.values['update_rate'])
         self._atlases_due = RateLimit(self.values['texture_rate'])
         self._markers_due = RateLimit(self.values['marker_rate'])
@@ -61,8 +63,8 @@ class TextureNode(StageNode):
             mesh = replace(hand.mesh, topology_key='')
             rehearse(partial(_paint, stage, mesh, hand.cameras))
         stage.reset()
-        if self.values['load_profile'] and (profile := load_profile_in_use()) is not None:
-            self._stage.load(profile)
+        if self.values['load_profile']:
+            self._take_up_profile()
         folder = config.model_folder or default_model_folder()
         self._topologies = {side: load_mesh_topology(folder, side) for side in ('left', 'right')}
         self._textures = self.add_output(HandTexture, 'hands/texture')
@@ -96,7 +98,8 @@ class TextureNode(StageNode):
     def unload(self) -> None:
         """Keep what was learnt of the hands, if that is wanted."""
         stage, self._stage = self._stage, None
-        if stage is not None and self.values['save_profile'] and stage.profile().hands:
+        may_save = self.values['save_profile'] and not self._is_profile_unfit
+        if stage is not None and may_save and stage.profile().hands:
             self.get_logger().info(f'profile saved to {use_profile(stage.profile())}')
 
     def facts(self) -> dict[str, str]:
@@ -107,6 +110,16 @@ class TextureNode(StageNode):
             **{f'shape of the {side} hand': _progress(shape) for side, shape in shapes.items()},
             'meshes without crops since the start': str(self._pairer.unpaired['mesh']),
         }
+
+    def _take_up_profile(self) -> None:
+        try:
+            profile = load_profile_in_use()
+            if profile is not None:
+                self._stage.load(profile)
+        except ProfileError as error:
+            # Hands of unknown skin are better than none, and the file is somebody's all the same.
+            self._is_profile_unfit = True
+            self.complain(f'the profile in use is left alone, and hands begin unknown: {error}')
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget skin and shape of both hands: somebody else is in front of the camera."""

@@ -199,3 +199,17 @@ def test_the_texture_can_start_over(texture, shots, header_of, frame_result):
     assert answer.success
     assert texture.node.facts()[known].startswith('0 of')
     paint_good(texture, shots, header_of, frame_result)
+
+
+def test_a_profile_that_does_not_fit_costs_no_hand(bench_of, shots, tmp_path, monkeypatch):
+    """It is said, left as it is, and the hands begin unknown."""
+    monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path))
+    path = tmp_path / 'realhands' / 'profile.npz'
+    path.parent.mkdir()
+    path.write_bytes(b'no profile')
+    bench = bench_of(TextureNode, TEXTURE, save_profile=True, texture_rate=30.0)
+    bench.start()
+    assert bench.counted('the profile in use is left alone') == 1
+    assert bench.node.facts()['calibration'] != ''
+    bench.node.end()
+    assert path.read_bytes() == b'no profile'
