@@ -156,12 +156,11 @@ class HandTrack:
         seen = self.sighting.views[view] if self.sighting is not None else None
         if seen is None:
             return self.predicted_px(camera, stamp_ns)
-        before, now = (
-            self.predicted_px(camera, stamp) for stamp in (self.last_seen_ns, stamp_ns)
-        )
+        before, now = (self.predicted_px(camera, stamp) for stamp in (self.last_seen_ns, stamp_ns))
         if before is None or now is None:
             return seen.keypoints_px
-        return seen.keypoints_px + (now - before).mean(axis=0)
+        moved: FloatArray = seen.keypoints_px + (now - before).mean(axis=0)
+        return moved
 
     def _place(
         self, sighting: Sighting, cameras: Sequence[PinholeCamera], stamp_ns: int

@@ -44,6 +44,8 @@ _TO_BELIEVE, _TO_BELIEVE_SURE, _TO_BELIEVE_PAIR = 8.0, 2.0, 1.0
 _SURE_OF_SIDE = 0.95
 # Views are called swapped when they have looked so for this many frames in a row.
 _SWAPPED_FRAMES = 5
+# Stamps that go further back than this are of another recording, or of the same one played again.
+_LARGEST_STEP_BACK_S = 0.5
 # An image whose pixels differ by less than this (of 255) shows nothing.
 _BLANK_CONTRAST = 2.0
 _BLANK_STEP = 16
@@ -121,12 +123,14 @@ class KeypointReport:
     ``views_swapped``: for some frames now the views have fitted together only with left and right
     exchanged (negative disparity). ``mismatched``: detections that belong to no hand, since the
     views do not agree on them. ``one_sided``: hands that only one of two views sees.
+    ``went_back_s``: by how much the stamp is earlier than that of the last frame, 0 if it is not.
     """
 
     blank_views: tuple[int, ...] = ()
     views_swapped: bool = False
     mismatched: int = 0
     one_sided: int = 0
+    went_back_s: float = 0.0
 
 
 class KeypointStage:
@@ -171,13 +175,13 @@ class KeypointStage:
         Return the hands of a frame, with a view for each of its images.
 
         A view that lost the hand has scores of 0, and a crop where the hand is expected. Stamps
-        that go backwards (a bag that starts anew) start anew here too. Raises nothing for what an
-        image may show.
+        that go far back (a bag that starts anew) start anew here too; after a small step (a clock
+        that is set) the hands stay who they are. Raises nothing for what an image may show.
 
         While hands are followed the search for others is put off; see ``look_ahead``.
         """
-        goes_back = self._last_stamp_ns is not None and frame.stamp_ns < self._last_stamp_ns
-        if goes_back or self.config.still_images:
+        went_back_s = self._went_back_s(frame)
+        if went_back_s > _LARGEST_STEP_BACK_S or self.config.still_images:
             self.reset()
         self._last_stamp_ns = frame.stamp_ns
         self.look_ahead()
@@ -192,6 +196,7 @@ class KeypointStage:
             views_swapped=self._swapped_frames >= _SWAPPED_FRAMES,
             mismatched=mismatched,
             one_sided=sum(len(hand.detections) < frame.num_views for hand in hands),
+            went_back_s=went_back_s,
         )
         self._observer.forget_all_but({track.id for track in self._tracker.tracks})
         self._frames += 1
@@ -241,6 +246,11 @@ class KeypointStage:
             self._threads.shutdown()
         for detector in self._detectors:
             detector.close()
+
+    def _went_back_s(self, frame: StereoFrame) -> float:
+        if self._last_stamp_ns is None:
+            return 0.0
+        return max(0.0, 1e-9 * (self._last_stamp_ns - frame.stamp_ns))
 
     def _apply_corrections(self) -> None:
         corrections, self._corrections = self._corrections, {}

@@ -143,6 +143,11 @@ class KeypointNode(StageNode):
                 'the views fit together only with left and right exchanged (negative disparity): '
                 'check the remappings of left/image and right/image'
             )
+        if report.went_back_s:
+            self.complain(
+                f'the stamps went back by {report.went_back_s:.3g} s: does a recording start '
+                'again, or was a clock set?'
+            )
         for view in report.blank_views:
             self.complain(
                 f'the {self._feed.eyes[view]} image shows nothing: is the camera covered or dead?'

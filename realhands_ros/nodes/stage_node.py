@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, Publisher, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
@@ -52,7 +53,9 @@ class StageNode(LifecycleNode, ABC):
         self._inputs: list[Any] = []
         self._outputs: list[Publisher] = []
         self._diagnostics = diagnostics_publisher(self)
-        self.create_timer(period_s, self._publish_diagnostics)
+        # By a clock of its own: where the simulated time stands still, that should be seen.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(period_s, self._publish_diagnostics, clock=steady)
 
     @abstractmethod
     def load(self) -> None:

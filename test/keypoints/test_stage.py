@@ -183,6 +183,19 @@ def test_stamps_that_go_back_start_anew(rig, hand_at, detection, frame_of, scrip
     (before,) = stage(frame_of(rig, 100 * FRAME_NS))
     (after,) = stage(frame_of(rig, 5 * FRAME_NS))
     assert before.id != after.id
+    assert stage.report.went_back_s == pytest.approx(95 * FRAME_NS * 1e-9)
+
+
+def test_a_clock_that_is_set_back_a_little_changes_no_hand(
+    rig, hand_at, detection, frame_of, scripted
+):
+    stage = stage_of(*(scripted([[detection(hand_at(WRIST), c)]]) for c in rig.views))
+    (before,) = stage(frame_of(rig, 100 * FRAME_NS))
+    (after,) = stage(frame_of(rig, 100 * FRAME_NS - 7_000_000))
+    assert before.id == after.id
+    assert stage.report.went_back_s == pytest.approx(0.007)
+    stage(frame_of(rig, 101 * FRAME_NS))
+    assert stage.report.went_back_s == 0.0
 
 
 def test_exchanged_cameras_are_reported(rectified, hand_at, detection, frame_of, scripted):
