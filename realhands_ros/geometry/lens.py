@@ -71,6 +71,13 @@ class Lens:
         """Take pixels (N, 2) of the pinhole camera to raw pixels; NaN stays NaN."""
         return _where_known(pixels, self._distort)
 
+    def undistort_image(self, image: Image) -> Image:
+        """Return what the pinhole camera would see in place of a raw image (H, W[, C])."""
+        K, D = self.intrinsics, self.coefficients
+        if self.model == 'equidistant':
+            return np.asarray(cv2.fisheye.undistortImage(image, K, D, Knew=K))
+        return np.asarray(cv2.undistort(image, K, D))
+
     def crop_image(
         self, image: Image, affine: ArrayLike, size: int, *, border: int = cv2.BORDER_CONSTANT
     ) -> Image:

@@ -20,7 +20,7 @@ from realhands_ros.nodes.pairing import Pairer
 from realhands_ros.nodes.parameter_tables import KEYPOINT_PARAMETERS
 from realhands_ros.nodes.quality_of_service import images
 from realhands_ros.nodes.rehearsal import empty_frame, rehearse
-from realhands_ros.nodes.stage_configs import keypoint_config
+from realhands_ros.nodes.stage_configs import keypoint_config, optional_path
 from realhands_ros.nodes.stage_node import StageNode
 from realhands_ros.nodes.stamps import nanoseconds
 
@@ -53,7 +53,8 @@ class KeypointNode(StageNode):
         rehearse(lambda: self._stage(frame))
         self._stage.reset()
         self._observations = self.add_output(HandObservationArray, 'hands/observations')
-        self._overlay = OverlayOutput(self, self.values['overlay_rate'])
+        folder = optional_path(self.values['model_folder'])
+        self._overlay = OverlayOutput(self, self.values['overlay_rate'], folder)
 
     def listen(self) -> None:
         """Subscribe to the cameras, and to the meshes of earlier frames."""

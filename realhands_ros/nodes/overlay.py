@@ -6,6 +6,7 @@ import array
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,10 @@ class OverlayOutput:
     for the first one: a node that is started anew must be back soon.
     """
 
-    def __init__(self, node: StageNode, rate_hz: float) -> None:
-        """Create the publisher."""
+    def __init__(self, node: StageNode, rate_hz: float, model_folder: Path | None) -> None:
+        """Create the publisher; ``model_folder`` holds the hand model of the meshes."""
         self._node = node
+        self._model_folder = model_folder
         self._is_due = RateLimit(rate_hz)
         self._publisher = node.add_output(Image, 'hands/overlay')
         self._frames: OrderedDict[int, StereoFrame] = OrderedDict()
@@ -68,7 +70,7 @@ class OverlayOutput:
 
     @cached_property
     def _faces(self) -> dict[Handedness, NDArray[np.int64]]:
-        folder = default_model_folder()
+        folder = self._model_folder or default_model_folder()
         sides: tuple[Handedness, ...] = ('left', 'right')
         return {side: load_hand_model_data(folder, side).faces for side in sides}
 
@@ -77,8 +79,9 @@ class OverlayOutput:
 
         header, frame, meshes = item
         try:
+            picture, lens = to_bgr(frame.images[0]), frame.lenses[0]
             # The image lies in the message that it came in; it is not ours to draw on.
-            picture = to_bgr(frame.images[0]).copy()
+            picture = picture.copy() if lens is None else lens.undistort_image(picture)
             draw_meshes(picture, frame.cameras[0], meshes, self._faces)
             for mesh in meshes:
                 draw_skeleton(picture, mesh.views[0].keypoints_px, _SKELETON_BGR)

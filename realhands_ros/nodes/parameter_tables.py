@@ -125,6 +125,7 @@ KEYPOINT_PARAMETERS = (
         low=0.1,
         high=60,
     ),
+    _MODEL_FOLDER,
 )
 
 HANDNET_PARAMETERS = (

@@ -36,6 +36,8 @@ def test_a_crop_of_the_raw_image_is_one_of_the_undistorted_image(lens):
     map_px = lens.distort(np.stack([columns, rows], -1).reshape(-1, 2)).astype(np.float32)
     x, y = (map_px[:, axis].reshape(480, 640) for axis in range(2))
     undistorted = cv2.remap(raw, x, y, cv2.INTER_LINEAR)
+    of_lens = lens.undistort_image(raw).astype(int)
+    assert np.abs(of_lens - undistorted)[60:-60, 60:-60].mean() < 1.0
     affine = crop_affine(rng.uniform([250, 180], [390, 300], (21, 2)), 128, 1.3, K)
     expected = crop_image(undistorted, affine, 128).astype(int)
     found = lens.crop_image(raw, affine, 128).astype(int)
