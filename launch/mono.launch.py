@@ -10,6 +10,7 @@ def generate_launch_description() -> LaunchDescription:
     return launching.description(
         launching.common_arguments(),
         launching.mono_arguments(),
-        launching.profile(),
+        launching.environment(),
+        [launching.checks()],
         [launching.mono_nodes(), launching.recorder(), launching.rviz()],
     )

@@ -11,7 +11,8 @@ def generate_launch_description() -> LaunchDescription:
         launching.bag_arguments(),
         launching.common_arguments(),
         launching.zed_arguments(),
-        launching.profile(),
+        launching.environment(),
+        [launching.checks()],
         [launching.stereo_nodes(), launching.bag_player()],
         [launching.recorder(), launching.rviz()],
     )

@@ -14,7 +14,8 @@ def generate_launch_description() -> LaunchDescription:
     return launching.description(
         launching.common_arguments(),
         launching.zed_arguments(),
-        launching.profile(),
+        launching.environment(),
+        [launching.checks()],
         [launching.zed_camera(), launching.stereo_nodes()],
         [launching.recorder(), launching.rviz()],
     )

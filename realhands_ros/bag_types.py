@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -23,6 +31,22 @@ def bag_typestore() -> Typestore:
         types.update(get_types_from_msg(path.read_text(), f'realhands/msg/{path.stem}'))
     store.register(types)
     return store
+
+
+def reliable_qos(depth: int, *, is_latched: bool = False) -> Qos:
+    """Return the quality of service of a reliable topic, the last ``depth`` messages kept."""
+    unlimited = QosTime(0, 0)
+    return Qos(
+        QosHistory.KEEP_LAST,
+        depth,
+        QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
+        unlimited,
+        unlimited,
+        QosLiveliness.AUTOMATIC,
+        unlimited,
+        avoid_ros_namespace_conventions=False,
+    )
 
 
 def serialised_stamp_ns(data: bytes) -> int:

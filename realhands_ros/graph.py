@@ -124,7 +124,7 @@ class Wiring:
             for spec in GRAPH
             if spec.name in self.nodes
             for topic in spec.inputs
-            if self._is_stereo or not topic.startswith('right/')
+            if self.is_stereo or not topic.startswith('right/')
         ]
 
     def resolved(self, topic: str) -> str:
@@ -139,7 +139,8 @@ class Wiring:
         return ['-r', f'__ns:=/{self.namespace.strip("/")}'] if self.namespace else []
 
     @property
-    def _is_stereo(self) -> bool:
+    def is_stereo(self) -> bool:
+        """Return whether the nodes take two cameras."""
         text = self.texts.get('stereo', self.parameters.get('stereo', True))
         return str(text).lower() != 'false'
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from realhands_ros.cli import eval_options as options
+from realhands_ros.cli.numbers import at_least_one
 from realhands_ros.evaluation.bag_evaluation import BagSource, evaluate_bag
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--left', metavar='TOPIC', help='left image (default: that of a ZED)')
     parser.add_argument('--right', metavar='TOPIC', help='right image (default: that of a ZED)')
     parser.add_argument('--mono', action='store_true', help='use the left camera alone')
-    parser.add_argument('--frames', type=int, metavar='N', help='only the first ones')
+    parser.add_argument('--frames', type=at_least_one, metavar='N', help='only the first ones')
     options.add_pipeline_arguments(parser)
     options.add_texture_argument(parser)
     options.add_output_arguments(parser)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare profile, file and what goes into it."""
     parser.add_argument('profile', type=Path, metavar='PROFILE.npz', help='a saved profile')
     parser.add_argument(
-        'out', type=Path, metavar='OUT', help='.glb, .obj (with .mtl and .png) or .urdf'
+        'out', type=Path, metavar='OUT', help='.glb, .obj (with .mtl and _skin.png) or .urdf'
     )
     parser.add_argument(
         '--hand',

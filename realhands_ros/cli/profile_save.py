@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from realhands_ros.cli.numbers import at_least_one
 from realhands_ros.errors import ProfileError
 from realhands_ros.evaluation.bags.bag_file import BagFile
 from realhands_ros.evaluation.bags.frames import FrameStream
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--bag', type=Path, help='rosbag2 recording of one person')
     parser.add_argument('--left', metavar='TOPIC', help='left image (default: that of a ZED)')
     parser.add_argument('--right', metavar='TOPIC', help='right image (default: that of a ZED)')
-    parser.add_argument('--frames', type=int, metavar='N', help='only the first ones of the bag')
+    parser.add_argument(
+        '--frames', type=at_least_one, metavar='N', help='only the first ones of the bag'
+    )
     parser.add_argument(
         '--model', type=Path, metavar='DIR', help='model folder (default: the open hand)'
     )

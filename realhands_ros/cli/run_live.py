@@ -14,6 +14,7 @@ from realhands_ros.graph import (
     recorder_command,
     zed_remappings,
 )
+from realhands_ros.nodes.live_checks import check_bag, check_rate, check_record, check_wiring
 from realhands_ros.nodes.parameters import Value
 from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
 
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser, system: str) -> None:
     if system == 'mono':
         parser.add_argument('--image-topic', default='image', help=_DEFAULT)
         parser.add_argument('--camera-info-topic', default='camera_info', help=_DEFAULT)
+        parser.add_argument(
+            '--image-reliability',
+            choices=('reliable', 'best_effort'),
+            default='best_effort',
+            help='of the subscription; best_effort takes images of any camera ' + _DEFAULT,
+        )
     else:
         parser.add_argument('--camera-name', default='zed', help=_DEFAULT)
         parser.add_argument(
@@ -59,13 +66,13 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run nodes until SIGINT or the end of the bag; return 0, or 1 if it cannot be played."""
+    """Run nodes until SIGINT or the end of the bag; return 1 if player or recorder failed."""
     # Imported here, so that `realhands --help` works where ROS is not built yet.
     from realhands_ros.nodes.fastdds import environment_with_profile
     from realhands_ros.nodes.supervisor import Supervisor, stop_on_signals
 
     wiring = wiring_of(args)
-    _check_files(args)
+    _check(args, wiring)
     commands = wiring.commands()
     if args.record:
         commands['recorder'] = recorder_command(args.record, wiring)
@@ -81,22 +88,18 @@ def run(args: argparse.Namespace) -> int:
             while playing.poll() and nodes.poll():
                 if stop.wait(0.1):
                     break
-    return 1 if process.returncode else 0
+        is_recorded = not args.record or 'recorder' in nodes.processes
+    return 0 if is_recorded and not process.returncode else 1
 
 
-def _check_files(args: argparse.Namespace) -> None:
+def _check(args: argparse.Namespace, wiring: Wiring) -> None:
     """Raise ConfigError or DatasetError for what the processes would stumble over, each anew."""
-    if args.record and args.record.exists():
-        message = f'--record {args.record} exists already: choose another name'
-        raise ConfigError(message)
+    check_wiring(wiring)
+    if args.record:
+        check_record(args.record)
     if args.system == 'replay':
-        from realhands_ros.nodes.bag_player import open_bag
-
-        if not args.rate > 0:
-            message = f'--rate is {args.rate:g}; it must be above zero'
-            raise ConfigError(message)
-        with open_bag(args.bag):
-            pass
+        check_rate(args.rate)
+        check_bag(args.bag, wiring)
 
 
 def wiring_of(args: argparse.Namespace) -> Wiring:
@@ -109,6 +112,8 @@ def wiring_of(args: argparse.Namespace) -> Wiring:
     else:
         remappings = zed_remappings(args.zed_wrapper_version, args.camera_name)
     parameters: dict[str, Value] = {'stereo': args.system != 'mono'}
+    if args.system == 'mono':
+        parameters['image_reliability'] = args.image_reliability
     if args.use_sim_time or getattr(args, 'clock', False):
         parameters['use_sim_time'] = True
     return Wiring(

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from realhands_ros.cli import synth_bag
+from realhands_ros.cli.numbers import at_least_one, not_negative
 from realhands_ros.synthesis.config import (
     DEFAULT_DISTANCE_M,
     DEFAULT_MIX,
@@ -35,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dataset.set_defaults(synth_run=_run_dataset)
     contact = commands.add_parser('sheet', help='write one picture of many samples')
     contact.add_argument('out', type=Path, help='PNG file')
-    contact.add_argument('--samples', type=int, default=64)
-    contact.add_argument('--columns', type=int, default=4)
+    contact.add_argument('--samples', type=at_least_one, default=64)
+    contact.add_argument('--columns', type=at_least_one, default=4)
     contact.add_argument('--truth', action='store_true', help='draw masks and keypoints in')
     contact.set_defaults(synth_run=_run_sheet)
     for command in (dataset, contact):
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=not_negative, default=0)
     parser.add_argument(
         '--mix',
         default=','.join(f'{name}={share:g}' for name, share in DEFAULT_MIX.items()),

@@ -51,9 +51,20 @@ class PinholeCamera:
                 'the camera is uncalibrated or publishes an empty camera_info'
             )
             raise CalibrationError(message)
+        if not np.abs(self.intrinsics[2] - (0.0, 0.0, 1.0)).max() <= 1e-6:
+            message = (
+                f'the camera matrix {self.intrinsics.tolist()} must end in the row 0, 0, 1: '
+                'is it transposed?'
+            )
+            raise CalibrationError(message)
         # Cameras are made for every crop of every frame: np.allclose would take most of the time.
-        if not np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() <= 1e-4:
-            message = 'the rotation matrix is not orthonormal: check R of the stereo calibration'
+        x, y, z = self.rotation
+        is_orthonormal = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() <= 1e-4
+        if not (is_orthonormal and x @ np.cross(y, z) > 0.0):
+            message = (
+                f'{self.rotation.tolist()} is no rotation (orthonormal, determinant 1): '
+                'check R of the stereo calibration'
+            )
             raise CalibrationError(message)
 
     # Cameras stay the same from frame to frame: what follows from one is computed once.

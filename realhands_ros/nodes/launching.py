@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ament_index_python.packages import get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
@@ -22,6 +24,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from realhands_ros.errors import ConfigError
 from realhands_ros.graph import (
     COMPOSED_EXECUTABLE,
     GRAPH,
@@ -34,6 +37,9 @@ from realhands_ros.graph import (
     zed_remappings,
 )
 from realhands_ros.nodes.fastdds import profile_variables
+from realhands_ros.nodes.live_checks import check_bag, check_names, check_rate, check_record
+from realhands_ros.nodes.parameter_file import read_parameter_file
+from realhands_ros.nodes.supervisor import PARENT_VARIABLE
 from realhands_ros.resources import resource_path
 from realhands_ros.zed_wrapper import WRAPPER_VERSIONS, ZedNames
 
@@ -96,6 +102,12 @@ def mono_arguments() -> list[DeclareLaunchArgument]:
     return [
         _text('image_topic', 'image', 'Topic of the images.'),
         _text('camera_info_topic', 'camera_info', 'Topic of their calibration.'),
+        DeclareLaunchArgument(
+            'image_reliability',
+            default_value='best_effort',
+            choices=['reliable', 'best_effort'],
+            description='Of the subscription; best_effort takes images of any camera.',
+        ),
     ]
 
 
@@ -115,7 +127,8 @@ def mono_nodes() -> OpaqueFunction:
         topics = mono_remappings(
             _value(context, 'image_topic'), _value(context, 'camera_info_topic')
         )
-        return _nodes(context, topics, {'stereo': False})
+        reliability = _value(context, 'image_reliability')
+        return _nodes(context, topics, {'stereo': False, 'image_reliability': reliability})
 
     return OpaqueFunction(function=start)
 
@@ -124,14 +137,9 @@ def bag_player() -> OpaqueFunction:
     """Return the action that plays the bag once the nodes listen; its end ends everything."""
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        wiring = Wiring(
-            nodes=tuple(spec.name for spec in _specs(context)),
-            remappings=_zed_remappings(context),
-            namespace=_value(context, 'namespace'),
-        )
         command = player_command(
-            Path(_value(context, 'bag')),
-            wiring,
+            _path(context, 'bag'),
+            _wiring(context),
             rate=float(_value(context, 'rate')),
             loop=_is_on(context, 'loop'),
             clock=_is_on(context, 'clock'),
@@ -140,6 +148,24 @@ def bag_player() -> OpaqueFunction:
         return [ExecuteProcess(name='bag_player', cmd=command, output='screen', on_exit=end)]
 
     return OpaqueFunction(function=start)
+
+
+def checks() -> OpaqueFunction:
+    """Return the action that raises for what cannot be, before anything is started."""
+
+    def check(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        read_parameter_file(_path(context, 'params_file'))
+        check_names(_value(context, 'namespace'), {})
+        if _value(context, 'record'):
+            check_record(_path(context, 'record'))
+        if 'bag' in context.launch_configurations:
+            check_rate(_number(context, 'rate'))
+            check_bag(_path(context, 'bag'), _wiring(context))
+        if _is_on(context, 'rviz'):
+            get_package_prefix('rviz2')
+        return []
+
+    return OpaqueFunction(function=check)
 
 
 def zed_camera() -> GroupAction:
@@ -161,9 +187,14 @@ def zed_camera() -> GroupAction:
     return GroupAction([include], condition=IfCondition(LaunchConfiguration('start_camera')))
 
 
-def profile() -> list[SetEnvironmentVariable]:
-    """Return the actions that let images pass between processes without loss."""
-    return [SetEnvironmentVariable(name, value) for name, value in profile_variables().items()]
+def environment() -> list[SetEnvironmentVariable]:
+    """
+    Return the actions that prepare the environment of the processes.
+
+    Images pass between them without loss, and none outlives launch, however that ends.
+    """
+    variables = profile_variables() | {PARENT_VARIABLE: str(os.getpid())}
+    return [SetEnvironmentVariable(name, value) for name, value in variables.items()]
 
 
 def rviz() -> OpaqueFunction:
@@ -193,11 +224,10 @@ def recorder() -> OpaqueFunction:
     """Return the action that records the results, if that is wanted."""
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        folder = _value(context, 'record')
-        if not folder:
+        if not _value(context, 'record'):
             return []
         wiring = Wiring(namespace=_value(context, 'namespace'))
-        command = recorder_command(Path(folder), wiring)
+        command = recorder_command(_path(context, 'record'), wiring)
         return [ExecuteProcess(name='recorder', cmd=command, output='screen')]
 
     return OpaqueFunction(function=start)
@@ -216,7 +246,7 @@ def _nodes(
         'package': PACKAGE,
         'namespace': _value(context, 'namespace'),
         'parameters': [
-            _value(context, 'params_file'),
+            str(_path(context, 'params_file')),
             {'use_sim_time': _is_on(context, 'use_sim_time'), **parameters},
         ],
         'remappings': list(remappings.items()),
@@ -238,6 +268,28 @@ def _specs(context: LaunchContext) -> list[NodeSpec]:
 
 def _zed_remappings(context: LaunchContext) -> dict[str, str]:
     return zed_remappings(_value(context, 'zed_wrapper_version'), _value(context, 'camera_name'))
+
+
+def _wiring(context: LaunchContext) -> Wiring:
+    return Wiring(
+        nodes=tuple(spec.name for spec in _specs(context)),
+        remappings=_zed_remappings(context),
+        namespace=_value(context, 'namespace'),
+    )
+
+
+def _path(context: LaunchContext, name: str) -> Path:
+    # A shell leaves the ~ of NAME:=~/... as it is.
+    return Path(_value(context, name)).expanduser()
+
+
+def _number(context: LaunchContext, name: str) -> float:
+    text = _value(context, name)
+    try:
+        return float(text)
+    except ValueError as error:
+        message = f'{name}:={text} is no number'
+        raise ConfigError(message) from error
 
 
 def _value(context: LaunchContext, name: str) -> str:

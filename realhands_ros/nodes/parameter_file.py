@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from realhands_ros.nodes.parameters import Parameter, Value, defaults
 
 _EVERY_NODE = '/**'
 _KEY = 'ros__parameters'
+# What every ROS node has besides its own.
+_OF_ROS = ('use_sim_time', 'start_type_description_service')
 
 
 def read_parameter_file(path: Path) -> dict[str, dict[str, Value]]:
@@ -35,20 +37,56 @@ def read_parameter_file(path: Path) -> dict[str, dict[str, Value]]:
     return values
 
 
+def check_text(name: str, text: str) -> None:
+    """Raise ConfigError unless a node has the parameter, and all that do take ``text``, YAML."""
+    if _is_of_ros(name):
+        return
+    found = {
+        node: parameter
+        for node, table in PARAMETER_TABLES.items()
+        for parameter in table
+        if parameter.name == name
+    }
+    if not found:
+        message = f'no node has a parameter {name!r}: see config/stereo.yaml'
+        raise ConfigError(message)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        message = f'{name}={text} is no YAML: put it in quotes'
+        raise ConfigError(message) from error
+    for node, parameter in found.items():
+        _value(f'{name}={text}', node, parameter, value)
+
+
+def _is_of_ros(name: str) -> bool:
+    return name in _OF_ROS or name.startswith('qos_overrides.')
+
+
 def _sections(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text())
-        return {str(name): dict(part[_KEY]) for name, part in content.items()}
+        return dict(_nodes_in(content))
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         message = f'{path} is no file of parameters ({error}): see config/stereo.yaml'
         raise ConfigError(message) from error
+
+
+def _nodes_in(content: Mapping[str, Any], outer: str = '') -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give names and parameters of the nodes of a file, in which namespaces may be nested."""
+    for name, part in content.items():
+        path = f'{outer}/{str(name).lstrip("/")}' if outer else str(name)
+        if _KEY in part:
+            yield path, dict(part[_KEY])
+        else:
+            yield from _nodes_in(part, path)
 
 
 def _checked(
     path: Path, node: str, content: Mapping[str, Any], *, may_be_of_others: bool
 ) -> dict[str, Value]:
     table = {parameter.name: parameter for parameter in PARAMETER_TABLES[node]}
-    unknown = sorted(set(content) - set(table))
+    unknown = sorted(name for name in set(content) - set(table) if not _is_of_ros(name))
     if unknown and not may_be_of_others:
         message = f'{path}: {node} has no parameter {", ".join(unknown)}'
         raise ConfigError(message)
@@ -59,7 +97,7 @@ def _checked(
     }
 
 
-def _value(path: Path, node: str, parameter: Parameter, value: Any) -> Value:
+def _value(source: Path | str, node: str, parameter: Parameter, value: Any) -> Value:
     kind = type(parameter.default)
     fits = type(value) is kind
     if fits and parameter.low is not None and parameter.high is not None:
@@ -67,7 +105,7 @@ def _value(path: Path, node: str, parameter: Parameter, value: Any) -> Value:
     if not fits or (parameter.choices and value not in parameter.choices):
         allowed = f' ({parameter.constraints})' if parameter.constraints else ''
         message = (
-            f'{path}: {parameter.name} of {node} is {value!r}; it must be of type '
+            f'{source}: {parameter.name} of {node} is {value!r}; it must be of type '
             f'{kind.__name__}{allowed}'
         )
         raise ConfigError(message)

@@ -191,6 +191,12 @@ REFINEMENT_PARAMETERS = (
         'publish_tf', True, 'Publish the wrists as transforms: on /tf where tf2_msgs is installed.'
     ),
     Parameter(
+        'frame_prefix',
+        '',
+        'Goes before the names of the frames left_wrist and right_wrist, such as "cell_a/" where '
+        'several systems share one /tf.',
+    ),
+    Parameter(
         'publish_doubtful',
         False,
         'Wrists, transforms and the outputs below of meshes flagged LOW_CONFIDENCE as well.',

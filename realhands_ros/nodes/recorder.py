@@ -24,7 +24,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
-from realhands_ros.bag_types import bag_typestore, serialised_stamp_ns
+from realhands_ros.bag_types import bag_typestore, reliable_qos, serialised_stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.graph import RECORDED_TOPICS
 from realhands_ros.nodes.executor import create_executor
@@ -38,6 +38,7 @@ _TYPES = {
     'hands/topology': HandTopology,
 }
 _POLL_S = 0.2
+_DEPTH = 10
 
 
 class Recorder(Node):
@@ -76,6 +77,7 @@ class Recorder(Node):
             self.resolve_topic_name(topic),
             f'realhands/msg/{kind.__name__}',
             typestore=bag_typestore(),
+            offered_qos_profiles=[reliable_qos(_DEPTH, is_latched=is_latched)],
         )
         self.create_subscription(
             kind,

@@ -56,7 +56,11 @@ class RefinementNode(StageNode):
             rehearse(partial(stage, hand.mesh, hand.cameras, refined))
         self._meshes = self.add_output(HandMeshArray, 'hands/mesh')
         self._points = self.add_output(PointCloud2, 'hands/points')
-        self._wrists = WristOutputs(self, publish_tf=self.values['publish_tf'])
+        self._wrists = WristOutputs(
+            self,
+            publish_tf=self.values['publish_tf'],
+            frame_prefix=self.values['frame_prefix'],
+        )
         self._adapters = AdapterOutputs(self, HandSkeleton.from_model(data))
 
     def listen(self) -> None:

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 
-# A child ends itself when its parent is no longer the process with this id.
+# A process ends itself when the one with this id, which started it, is gone.
 PARENT_VARIABLE = 'REALHANDS_PARENT'
+_PARENT = os.getppid()
 
 # How soon an end is noticed.
 _POLL_S = 0.02
@@ -152,6 +153,11 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 def is_orphan() -> bool:
-    """Return whether the supervisor that started this process is gone."""
-    parent = os.environ.get(PARENT_VARIABLE)
-    return parent is not None and int(parent) != os.getppid()
+    """Return whether the supervisor (or launch) that started this process is gone."""
+    import psutil  # here: a node that is started anew must be back soon
+
+    starter = os.environ.get(PARENT_VARIABLE)
+    if starter is None:
+        return False
+    # Between the two there may be a debugger, which outlives the one that started it.
+    return os.getppid() != _PARENT or not psutil.pid_exists(int(starter))

@@ -38,8 +38,9 @@ class WristOutputs:
     same transforms go to ``hands/right/wrist_transform`` and ``hands/left/wrist_transform``.
     """
 
-    def __init__(self, node: StageNode, *, publish_tf: bool) -> None:
-        """Create the publishers."""
+    def __init__(self, node: StageNode, *, publish_tf: bool, frame_prefix: str = '') -> None:
+        """Create the publishers; ``frame_prefix`` goes before the names of the wrists' frames."""
+        self._frame_prefix = frame_prefix
         self._poses = {
             side: node.add_output(PoseStamped, f'hands/{side}/wrist') for side in ('left', 'right')
         }
@@ -59,7 +60,7 @@ class WristOutputs:
         for mesh in meshes:
             pose = pose_message(mesh)
             self._poses[mesh.handedness].publish(PoseStamped(header=header, pose=pose))
-            transform = wrist_transform(header, mesh)
+            transform = wrist_transform(header, mesh, self._frame_prefix)
             transforms.append(transform)
             if mesh.handedness in self._transforms:
                 self._transforms[mesh.handedness].publish(transform)
@@ -75,13 +76,13 @@ def pose_message(mesh: HandMesh) -> Pose:
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 
-def wrist_transform(header: Header, mesh: HandMesh) -> TransformStamped:
+def wrist_transform(header: Header, mesh: HandMesh, frame_prefix: str = '') -> TransformStamped:
     """Return the transform from the header's frame to the wrist's."""
     pose = pose_message(mesh)
     place = pose.position
     return TransformStamped(
         header=header,
-        child_frame_id=f'{mesh.handedness}_wrist',
+        child_frame_id=f'{frame_prefix}{mesh.handedness}_wrist',
         transform=Transform(
             translation=Vector3(x=place.x, y=place.y, z=place.z), rotation=pose.orientation
         ),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from realhands_ros.errors import CalibrationError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rotations import axis_angle_to_matrix
 
@@ -32,3 +37,18 @@ def test_the_inverse_intrinsics_take_a_pixel_to_its_ray():
 
 def test_the_centre_is_the_camera_s_origin():
     np.testing.assert_allclose(CAMERA.to_camera(CAMERA.centre), 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'rotation': np.diag([1.0, 1.0, -1.0])}, 'is no rotation'),
+        ({'rotation': 2.0 * np.eye(3)}, 'is no rotation'),
+        ({'intrinsics': CAMERA.intrinsics.T}, 'is it transposed?'),
+        ({'intrinsics': np.zeros((3, 3))}, 'focal lengths are fx=0, fy=0'),
+        ({'translation': np.array([np.nan, 0.0, 0.0])}, 'translation'),
+    ],
+)
+def test_what_is_no_camera_is_refused(change, words):
+    with pytest.raises(CalibrationError, match=re.escape(words)):
+        replace(CAMERA, **change)

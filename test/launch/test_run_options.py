@@ -11,6 +11,7 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 from realhands_ros.cli import run, run_live
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.graph import GRAPH, player_command, recorder_command
+from realhands_ros.nodes.live_checks import check_wiring
 
 NAMES = [spec.name for spec in GRAPH]
 
@@ -120,8 +121,32 @@ def test_the_clock_of_a_bag_is_that_of_the_nodes():
         (['replay', '/none'], DatasetError, 'cannot be read as a rosbag2 recording'),
         (['replay', '/none', '--rate', '0'], ConfigError, 'must be above zero'),
         (['stereo', '--record', '/'], ConfigError, 'exists already'),
+        (['stereo', '--record', '/proc/none/bag'], ConfigError, 'cannot be written'),
+        (['stereo', '--namespace', '1cell'], ConfigError, "'/1cell' is no name in ROS"),
+        (['mono', '--image-topic', 'my image'], ConfigError, "'my image' is no name in ROS"),
+        (['stereo', '--param', 'budget=abc'], ConfigError, 'it must be of type float'),
+        (['stereo', '--param', 'max_hands=99'], ConfigError, 'it must be of type int .1 to 8.'),
+        (['stereo', '--param', 'bugdet=0.1'], ConfigError, "no node has a parameter 'bugdet'"),
+        (['stereo', '--param', 'weights=[1'], ConfigError, 'is no YAML'),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_starts(words, error, said):
     with pytest.raises(error, match=said):
         run.run(parsed(*words))
+
+
+def test_a_recording_of_another_camera_is_said(zed_bag):
+    with pytest.raises(DatasetError, match='has no images on /other/.*it has /zed/'):
+        run.run(parsed('replay', zed_bag, '--camera-name', 'other'))
+
+
+def test_a_file_of_misspelt_parameters_is_said(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('/**/keypoint_node:\n  ros__parameters: {max_hand: 1, use_sim_time: true}\n')
+    with pytest.raises(ConfigError, match='keypoint_node has no parameter max_hand$'):
+        run.run(parsed('stereo', '--params-file', path))
+
+
+@pytest.mark.parametrize('text', ['use_sim_time=true', 'use_last=false', 'budget=0.05'])
+def test_parameters_that_can_be_are_taken(text):
+    check_wiring(wiring('stereo', '--param', text))

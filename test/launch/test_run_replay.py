@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
 from realhands_ros.bag_types import bag_typestore
@@ -35,6 +36,9 @@ def test_a_bag_is_replayed_and_what_comes_out_is_recorded(
     with Reader(record) as reader:
         assert {c.topic for c in reader.connections} == {f'/{each}' for each in RECORDED_TOPICS}
         assert reader.topics['/hands/topology'].msgcount == 2
+        (topology,) = (c for c in reader.connections if c.topic == '/hands/topology')
+        (offered,) = topology.ext.offered_qos_profiles
+        assert offered.durability is QosDurability.TRANSIENT_LOCAL
         for connection, _, data in reader.messages():
             if connection.topic == '/hands/mesh':
                 message = bag_typestore().deserialize_cdr(data, connection.msgtype)

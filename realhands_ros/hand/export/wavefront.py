@@ -16,7 +16,7 @@ _WHITE, _BLACK = (255, 255, 255, 255), (0, 0, 0, 255)
 
 def write_obj(rig: HandRig, path: Path | str) -> tuple[Path, ...]:
     """
-    Write ``NAME.obj``, ``NAME.mtl`` and the texture ``NAME.png``; return their paths.
+    Write ``NAME.obj``, ``NAME.mtl`` and the texture ``NAME_skin.png``; return their paths.
 
     Raises ConfigError when they cannot be written.
     """
@@ -24,7 +24,7 @@ def write_obj(rig: HandRig, path: Path | str) -> tuple[Path, ...]:
     vertex, uv, faces = rig.split_at_seams()
     picture = PillowImage.fromarray(rig.atlas)
     material = trimesh.visual.material.SimpleMaterial(  # type: ignore[no-untyped-call]
-        image=picture, diffuse=_WHITE, ambient=_WHITE, specular=_BLACK, name=path.stem
+        image=picture, diffuse=_WHITE, ambient=_WHITE, specular=_BLACK, name=f'{path.stem}_skin'
     )
     skin = trimesh.visual.TextureVisuals(  # type: ignore[no-untyped-call]
         uv=rig.uv[uv], material=material

@@ -12,18 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from realhands_ros.bag_types import bag_typestore
+from realhands_ros.bag_types import bag_typestore, reliable_qos
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.hand_mesh import HandMesh
@@ -85,7 +77,7 @@ class ZedBagWriter:
                 self._announce(names.image(eye), _IMAGE)
                 self._announce(names.camera_info(eye), _CAMERA_INFO)
         self._announce(TRUTH_TOPIC, _HANDS)
-        self._announce(TOPOLOGY_TOPIC, _TOPOLOGY, QosDurability.TRANSIENT_LOCAL)
+        self._announce(TOPOLOGY_TOPIC, _TOPOLOGY, is_latched=True)
         return self
 
     def __exit__(
@@ -112,11 +104,12 @@ class ZedBagWriter:
         left = header_message(stamp_ns, self._wrappers[-1].optical_frame('left'))
         self._write(TRUTH_TOPIC, stamp_ns, hands_message(left, hands))
 
-    def _announce(
-        self, topic: str, kind: str, durability: QosDurability = QosDurability.VOLATILE
-    ) -> None:
+    def _announce(self, topic: str, kind: str, *, is_latched: bool = False) -> None:
         self._connections[topic] = self._writer.add_connection(
-            topic, kind, typestore=bag_typestore(), offered_qos_profiles=[_qos(durability)]
+            topic,
+            kind,
+            typestore=bag_typestore(),
+            offered_qos_profiles=[reliable_qos(_QUEUE_DEPTH, is_latched=is_latched)],
         )
 
     def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
@@ -162,19 +155,3 @@ def _flush_to_disk(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open('rb') as file:
             os.fsync(file.fileno())
-
-
-def _qos(durability: QosDurability) -> Qos:
-    """Return the wrapper's profile: reliable, the last 10 kept."""
-    unlimited = QosTime(0, 0)
-    return Qos(
-        QosHistory.KEEP_LAST,
-        _QUEUE_DEPTH,
-        QosReliability.RELIABLE,
-        durability,
-        unlimited,
-        unlimited,
-        QosLiveliness.AUTOMATIC,
-        unlimited,
-        avoid_ros_namespace_conventions=False,
-    )
