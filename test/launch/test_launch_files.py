@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -174,6 +175,54 @@ def test_every_argument_is_described(name):
     }
     assert own[name] <= names
     assert all(argument.description.strip() for argument in arguments)
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('replay', {'bag': '/none'}),
+        ('stereo', {'namespace': '1cell'}),
+        ('stereo', {'params_file': '/none.yaml'}),
+        ('mono', {'record': '/'}),
+    ],
+)
+def test_what_cannot_be_starts_nothing(name, arguments):
+    source = PythonLaunchDescriptionSource(str(resource_path(f'launch/{name}.launch.py')))
+    service = launch.LaunchService()
+    service.include_launch_description(
+        launch.LaunchDescription(
+            [IncludeLaunchDescription(source, launch_arguments=arguments.items())]
+        )
+    )
+    assert service.run() == 1
+    assert node_processes() == {}
+
+
+LAUNCH = """
+import sys, launch
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+include = IncludeLaunchDescription(PythonLaunchDescriptionSource(sys.argv[1]))
+service = launch.LaunchService()
+service.include_launch_description(launch.LaunchDescription([include]))
+service.run()
+"""
+
+
+def test_no_node_outlives_launch(listener, ros_domain):
+    path = resource_path('launch/stereo.launch.py')
+    process = psutil.Popen(
+        [sys.executable, '-c', LAUNCH, str(path)],
+        env=os.environ | {'ROS_DOMAIN_ID': str(ros_domain)},
+    )
+    try:
+        listener.wait(lambda: node_names(listener, '/') >= NODES, 'the nodes')
+        nodes = process.children(recursive=True)
+        assert len(nodes) == len(NODES)
+    finally:
+        process.kill()
+        process.wait()
+    listener.wait(lambda: not psutil.wait_procs(nodes, timeout=0)[1], 'their end')
 
 
 # What is given to the wrapper, and what it makes of it when nothing is.
