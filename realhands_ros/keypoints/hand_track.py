@@ -150,11 +150,13 @@ class HandTrack:
         """
         Return where a view should find the keypoints (21, 2), None if nobody knows.
 
-        Where the view has just seen the hand that is what it saw, moved on. The hand in space, by
-        one view's guess or by two views that disagree on fingers, need not look like that.
+        Two views that have just measured the hand keep each other from drifting. What one view
+        alone has seen it looks for where it saw it, moved on: the hand in space, with the form that
+        the detector guesses, need not look like that.
         """
         seen = self.sighting.views[view] if self.sighting is not None else None
-        if seen is None:
+        is_measured = bool(self._recent) and self._recent[-1].is_measured
+        if seen is None or is_measured:
             return self.predicted_px(camera, stamp_ns)
         before, now = (self.predicted_px(camera, stamp) for stamp in (self.last_seen_ns, stamp_ns))
         if before is None or now is None:
