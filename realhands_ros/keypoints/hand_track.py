@@ -151,7 +151,7 @@ class HandTrack:
         Return where a view should find the keypoints (21, 2), None if nobody knows.
 
         Two views that have just measured the hand keep each other from drifting. What one view
-        alone has seen it looks for where it saw it, moved on: the hand in space, with the form that
+        alone has seen it looks for where it saw it, moved on: the hand in space, in the form that
         the detector guesses, need not look like that.
         """
         seen = self.sighting.views[view] if self.sighting is not None else None
