@@ -51,16 +51,17 @@ class PinholeCamera:
                 'the camera is uncalibrated or publishes an empty camera_info'
             )
             raise CalibrationError(message)
-        if not np.abs(self.intrinsics[2] - (0.0, 0.0, 1.0)).max() <= 1e-6:
+        x, y, z = self.intrinsics[2].tolist()
+        if not max(abs(x), abs(y), abs(z - 1.0)) <= 1e-6:
             message = (
                 f'the camera matrix {self.intrinsics.tolist()} must end in the row 0, 0, 1: '
                 'is it transposed?'
             )
             raise CalibrationError(message)
-        # Cameras are made for every crop of every frame: np.allclose would take most of the time.
-        x, y, z = self.rotation
+        # Cameras are made for every crop of every frame: np.allclose and np.linalg.det would take
+        # most of the time.
         is_orthonormal = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() <= 1e-4
-        if not (is_orthonormal and x @ np.cross(y, z) > 0.0):
+        if not (is_orthonormal and _determinant(self.rotation) > 0.0):
             message = (
                 f'{self.rotation.tolist()} is no rotation (orthonormal, determinant 1): '
                 'check R of the stereo calibration'
@@ -105,6 +106,11 @@ class PinholeCamera:
         to_crop = np.eye(3)
         to_crop[:2] = np.asarray(affine, dtype=np.float64)
         return replace(self, intrinsics=to_crop @ self.intrinsics, width=width, height=height)
+
+
+def _determinant(matrix: FloatArray) -> float:
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return float(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 
 @dataclass(frozen=True)
