@@ -145,7 +145,7 @@ def test_nothing_in_sight_and_covered_cameras(sample, weights):
 
 def test_a_stamp_that_goes_back_starts_anew(sample, weights):
     with HandPipeline(config_of(weights, refinement=None)) as pipeline:
-        first = pipeline(frame_of(sample, 10))
+        first = pipeline(frame_of(sample, 40))
         second = pipeline(frame_of(sample, 3))
         assert first.observations[0].id != second.observations[0].id
         pipeline.reset()
