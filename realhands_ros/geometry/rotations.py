@@ -71,7 +71,7 @@ def quaternion_to_axis_angle(quaternions: FloatArray) -> FloatArray:
     axis, w = quaternions[..., :3], quaternions[..., 3:]
     sine = _lengths(axis)
     turns = sine > 0.0
-    factor = np.where(turns, 2.0 * _arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
+    factor = np.where(turns, 2.0 * reproducible_arctan2(sine, w) / np.where(turns, sine, 1.0), 2.0)
     return np.asarray(factor * axis)
 
 
@@ -117,6 +117,16 @@ def euler_to_matrix(angles: ArrayLike) -> FloatArray:
     return np.asarray(x @ y @ z)
 
 
+def reproducible_arctan2(y: FloatArray, x: FloatArray) -> FloatArray:
+    """
+    Return np.arctan2 (...) of arrays (...), in radians, always to the same bit.
+
+    Of strided arrays numpy computes it in one of two ways, which differ in the last digit, by
+    where in memory they happen to lie (numpy 1.26 with AVX-512).
+    """
+    return np.asarray(np.arctan2(np.asarray(y, order='C'), np.asarray(x, order='C')))
+
+
 def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
     """
     Return the Euler angles (..., 3), about x, y and z, of rotation matrices (..., 3, 3).
@@ -127,20 +137,12 @@ def matrix_to_euler(matrices: ArrayLike) -> FloatArray:
     m = np.asarray(matrices, dtype=np.float64)
     cosine = np.hypot(m[..., 0, 0], m[..., 0, 1])
     is_known = cosine > _NO_COSINE
-    x = _arctan2(*np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1])))
-    y = _arctan2(m[..., 0, 2], cosine)
-    z = np.where(is_known, _arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
+    x = reproducible_arctan2(
+        *np.where(is_known, (-m[..., 1, 2], m[..., 2, 2]), (m[..., 2, 1], m[..., 1, 1]))
+    )
+    y = reproducible_arctan2(m[..., 0, 2], cosine)
+    z = np.where(is_known, reproducible_arctan2(-m[..., 0, 1], m[..., 0, 0]), 0.0)
     return np.stack([x, y, z], axis=-1)
-
-
-def _arctan2(y: FloatArray, x: FloatArray) -> FloatArray:
-    """
-    Return np.arctan2, always the same.
-
-    Of strided arrays numpy computes it in one of two ways, which differ in the last digit, by
-    where in memory they happen to lie (numpy 1.26 with AVX-512).
-    """
-    return np.asarray(np.arctan2(np.asarray(y, order='C'), np.asarray(x, order='C')))
 
 
 def _lengths(vectors: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.geometry.rotations import reproducible_arctan2
 from realhands_ros.synthesis.mesh import MeshGeometry, rotation_between, tube, unit
 
 FloatArray = NDArray[np.float64]
@@ -88,9 +89,7 @@ class ArmCurve:
         )
         centres = centres + np.minimum(distances, 0.0)[:, None] * self.frames[0][:, 2]
         loop_local = (self.loop - self.centres[0]) @ self.frames[0]
-        # Contiguous: of strided arrays numpy's last digit depends on where in memory they lie.
-        loop_x, loop_y = np.ascontiguousarray(loop_local[:, :2].T)
-        loop_angles = np.arctan2(loop_y, loop_x)
+        loop_angles = reproducible_arctan2(loop_local[:, 1], loop_local[:, 0])
         at_wrist = loop_local
         if angles is not None:
             at_wrist = _resample_loop(loop_local, loop_angles, angles)
