@@ -140,7 +140,7 @@ def bag_player() -> OpaqueFunction:
         command = player_command(
             _path(context, 'bag'),
             _wiring(context),
-            rate=float(_value(context, 'rate')),
+            rate=_number(context, 'rate'),
             loop=_is_on(context, 'loop'),
             clock=_is_on(context, 'clock'),
         )

@@ -112,6 +112,7 @@ class TextureNode(StageNode):
         }
 
     def _take_up_profile(self) -> None:
+        self._is_profile_unfit = False
         try:
             profile = load_profile_in_use()
             if profile is not None:
