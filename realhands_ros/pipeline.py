@@ -32,8 +32,8 @@ class PipelineConfig:
     """
     Which stages run, and how.
 
-    ``refinement`` None leaves the refinement out, ``texture`` None the texture. The crops' size
-    and margin of ``keypoints`` are superseded by what the network's weights expect, and the
+    ``refinement`` None leaves the refinement out, ``texture`` None the texture. The crops' size,
+    margin and turn of ``keypoints`` are superseded by what the network's weights expect, and the
     texture's model folder by the network's.
     """
 
@@ -80,6 +80,7 @@ class HandPipeline:
                 self.config.keypoints,
                 crop_size=self.handnet.input_size,
                 crop_margin=self.handnet.crop_margin,
+                crop_upright=self.handnet.crop_upright,
             )
         )
         folder = self.config.handnet.model_folder or default_model_folder()

@@ -9,21 +9,25 @@ import numpy as np
 
 from realhands_ros.errors import WeightsError
 from realhands_ros.hand.layer import HandModel
-from realhands_ros.handnet.config import CONFIGS
+from realhands_ros.handnet.config import CONFIGS, HandNetConfig
+from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.stereo import POSE_BLENDS
 from realhands_ros.handnet.weights import load_weights
 from realhands_ros.keypoints.keypoint_marks import save_marks
 from realhands_ros.training.detections import fit_noise, write_detections
 from realhands_ros.training.distributed import processes
+from realhands_ros.training.feature_cache import FeatureCache, write_features
 from realhands_ros.training.hand_source import SyntheticSource
 from realhands_ros.training.keypoint_noise import KeypointNoise
 from realhands_ros.training.loop import Trainer, TrainingConfig
 from realhands_ros.training.losses import LOSSES, default_loss
 from realhands_ros.training.marks_fit import fit_marks, marked_views
 from realhands_ros.training.preparation import Preparation
+from realhands_ros.training.pretrained import PRETRAINED
 from realhands_ros.training.run_data import (
     DETECTIONS_NAME,
     RunData,
+    cached_sources,
     held_out_batches,
     training_source,
 )
@@ -43,6 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     detect.add_argument('dataset', type=Path)
     detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
     detect.set_defaults(act=_detect)
+    cache = actions.add_parser('cache', help='write what a frozen encoder sees of a dataset')
+    cache.add_argument('out', type=Path, help='folder to write')
+    cache.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
+    cache.add_argument('--photographs', type=Path, nargs='+', default=[], metavar='LABELLED')
+    cache.add_argument('--noise', type=Path, metavar='NPZ', help='made by `fit-noise`')
+    cache.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
+    cache.add_argument('--start', type=Path, metavar='FILE', help='weights of the encoder')
+    cache.add_argument('--pretrained', choices=PRETRAINED, help='or a foreign encoder')
+    cache.add_argument('--variants', type=float, default=2.0, help='of each hand ' + _DEFAULT)
+    cache.add_argument('--seed', type=int, default=0)
+    cache.add_argument('--workers', type=int, default=1, help='loader processes ' + _DEFAULT)
+    cache.set_defaults(act=_cache)
     fit = actions.add_parser('fit-noise', help='fit the keypoint noise to the detections')
     fit.add_argument('dataset', type=Path)
     fit.add_argument('out', type=Path, help='npz file to write')
@@ -62,6 +78,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('out', type=Path, help='folder of the run')
     data = parser.add_argument_group('data')
     data.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
+    data.add_argument('--photographs', type=Path, nargs='+', default=[], metavar='LABELLED')
+    data.add_argument('--photograph-share', type=float, default=0.4, metavar='SHARE')
+    data.add_argument('--cached', type=Path, metavar='DIR', help='features, made by `cache`')
     data.add_argument('--freihand', type=Path, metavar='DIR', help='needs the official MANO')
     data.add_argument('--render', action='store_true', help='render new images while training')
     data.add_argument('--backgrounds', type=Path, metavar='DIR', help='photographs, for --render')
@@ -71,6 +90,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
     plan.add_argument('--recipe', choices=RECIPES, default='multi', help=_DEFAULT)
     plan.add_argument('--start', type=Path, metavar='FILE', help='weights to begin with')
+    plan.add_argument('--pretrained', choices=PRETRAINED, help='or begin with a foreign encoder')
     plan.add_argument('--loss', choices=LOSSES, help='(default: metric for light)')
     plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
     plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
@@ -97,7 +117,7 @@ def _run(args: argparse.Namespace) -> int:
             plan = plan_by_epochs(args.recipe, len(source), hands_per_step)
         else:
             plan = plan_by_hands(args.recipe, args.hands, hands_per_step)
-        start = load_weights(args.start)[0] if args.start else None
+        start = _start(args, config.network)
         folder = RunFolder(args.out, _settings(args, config, group.count))
         trainer = Trainer(
             config,
@@ -109,6 +129,8 @@ def _run(args: argparse.Namespace) -> int:
             group,
             held_out=held_out_batches(data, config.network, noise) if group.is_first else (),
             start=start,
+            cache=FeatureCache(args.cached) if args.cached else None,
+            photograph_share=args.photograph_share if args.photographs else None,
         )
         finished = trainer.train()
         if group.is_first:
@@ -135,8 +157,21 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
     )
 
 
+def _start(args: argparse.Namespace, config: HandNetConfig) -> HandNet | None:
+    """Return the network that a run begins with; None for random weights."""
+    if args.start:
+        return load_weights(args.start)[0]
+    if args.pretrained is None:
+        return None
+    network = HandNet(config)
+    PRETRAINED[args.pretrained](network)
+    return network
+
+
 def _data(args: argparse.Namespace) -> RunData:
     return RunData(
+        photographs=args.photographs,
+        photograph_share=args.photograph_share,
         synthetic=args.synthetic,
         freihand=args.freihand,
         render=args.render,
@@ -162,6 +197,10 @@ def _settings(
         'seed': config.seed,
         'bfloat16': config.use_bfloat16,
         'synthetic': [str(folder) for folder in args.synthetic],
+        'photographs': [str(folder) for folder in args.photographs],
+        'photograph_share': args.photograph_share,
+        'cached': str(args.cached),
+        'pretrained': args.pretrained,
         'freihand': str(args.freihand),
         'render': args.render,
         'noise': str(args.noise),
@@ -173,6 +212,18 @@ def _detect(args: argparse.Namespace) -> int:
     path = args.dataset / DETECTIONS_NAME
     write_detections(SyntheticSource(args.dataset), path, args.samples)
     print(path)
+    return 0
+
+
+def _cache(args: argparse.Namespace) -> int:
+    config = CONFIGS[args.size]
+    network = _start(args, config) or HandNet(config)
+    noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
+    sources = cached_sources(args.synthetic, args.photographs, args.variants)
+    crops = write_features(
+        network.eval(), sources, noise, args.out, seed=args.seed, workers=args.workers
+    )
+    print(f'{crops} crops in {args.out}')
     return 0
 
 

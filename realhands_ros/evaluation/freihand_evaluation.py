@@ -123,7 +123,9 @@ class _Reader:
 
     def __init__(self, config: PipelineConfig) -> None:
         self._handnet = HandNetStage(config.handnet)
-        self._crop = CropConfig(self._handnet.input_size, self._handnet.crop_margin)
+        self._crop = CropConfig(
+            self._handnet.input_size, self._handnet.crop_margin, self._handnet.crop_upright
+        )
         folder = config.handnet.model_folder or default_model_folder()
         self.data = load_hand_model_data(folder, 'right')
         self._refinement = None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.crop import crop_affine, crop_image
+from realhands_ros.geometry.crop import crop_image
 from realhands_ros.hand.hand_mesh import HandView
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.topology import NUM_KEYPOINTS, Handedness
@@ -51,9 +51,7 @@ def _view(
         keypoints, scores = detection.keypoints_px, np.ones(NUM_KEYPOINTS)
         world = detection.world
     if detection is not None:
-        affine = crop_affine(
-            detection.keypoints_px, crop.size, crop.margin, view.camera.intrinsics
-        )
+        affine = crop.affine(detection.keypoints_px, view.camera)
     elif fills_image:
         affine = _whole_image(view.camera, crop.size)
     else:

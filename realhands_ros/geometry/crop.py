@@ -55,15 +55,17 @@ def crop_affine(
     *,
     turn: float = 0.0,
     shift: ArrayLike = (0.0, 0.0),
+    up: ArrayLike | None = None,
 ) -> FloatArray:
     """
     Return the affine (2, 3) of a square crop of ``size`` pixels around keypoints (N, 2).
 
     The crop's side is ``margin`` times the larger side of the keypoints' box; keypoints that are
     NaN are left out. ``intrinsics`` (3, 3) of the camera remove the stretch of an off-axis view;
-    without them the crop is a plain square of the image. ``turn`` (radians) rotates the content,
-    ``shift`` (2,) moves it, in units of the crop's side. Raises ImageError when no keypoint is
-    known.
+    without them the crop is a plain square of the image. ``up`` (2, 2): two points of the image;
+    the content is rotated so that the second lies above the first. ``turn`` (radians) rotates it
+    further, ``shift`` (2,) moves it, in units of the crop's side. Raises ImageError when no
+    keypoint is known.
     """
     points = np.asarray(keypoints_px, dtype=np.float64)
     finite = np.isfinite(points)
@@ -74,6 +76,8 @@ def crop_affine(
         raise ImageError(message)
     centre = 0.5 * (points.min(0) + points.max(0))
     linear = np.eye(2) if intrinsics is None else _unstretching(np.asarray(intrinsics), centre)
+    if up is not None:
+        turn += _turn_upright(linear, np.asarray(up, dtype=np.float64))
     linear = in_plane_rotation(turn)[:2, :2] @ linear
     placed = points @ linear.T
     low, high = placed.min(0), placed.max(0)
@@ -163,6 +167,13 @@ def crop_image(image: Image, affine: ArrayLike, size: int) -> Image:
         matrix = np.column_stack([2.0 * matrix[:, :2], matrix[:, 2]])
     cropped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
     return np.asarray(cropped, dtype=np.uint8)
+
+
+def _turn_upright(linear: FloatArray, up: FloatArray) -> float:
+    """Return the rotation that lets the second point of ``up`` (2, 2) lie above the first."""
+    x, y = (linear @ (up[1] - up[0])).tolist()
+    # Points that coincide or are unknown (NaN) have no direction.
+    return -0.5 * math.pi - math.atan2(y, x) if math.hypot(x, y) > _SMALLEST_SIDE_PX / 8 else 0.0
 
 
 def _unstretching(intrinsics: FloatArray, centre: FloatArray) -> FloatArray:

@@ -1,4 +1,9 @@
-"""Residual blocks (He et al., "Deep residual learning for image recognition", 2016)."""
+"""
+The blocks that encoders are made of.
+
+Residual blocks: He et al., "Deep residual learning for image recognition", 2016. Inverted residual
+blocks: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +68,52 @@ def residual_stage(
     first = ResidualBlock(kind, channels_in, channels_out, stride)
     rest = [ResidualBlock(kind, channels_out, channels_out) for _ in range(blocks - 1)]
     return nn.Sequential(first, *rest)
+
+
+class SameConv(nn.Conv2d):
+    """
+    A convolution with a bias, padded as TensorFlow's SAME pads: the odd pixel to the right.
+
+    PyTorch's symmetric padding would shift every strided layer by half a pixel against the
+    weights of a network that was trained in TensorFlow.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride, groups=groups)
+        self._before = (kernel - stride) // 2
+        self._after = kernel - stride - self._before
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, channels_out, H / stride, W / stride); H and W divisible by the stride."""
+        if self._after > 0:
+            before, after = self._before, self._after
+            x = functional.pad(x, (before, after, before, after))
+        return super().forward(x)
+
+
+class InvertedResidual(nn.Module):
+    """
+    A wide depthwise convolution between two narrow ends, the last one linear.
+
+    Batch normalisation is part of the convolutions' weights and biases.
+    """
+
+    def __init__(
+        self, channels_in: int, expanded: int, channels_out: int, kernel: int, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.expand = SameConv(channels_in, expanded, 1)
+        self.depthwise = SameConv(expanded, expanded, kernel, stride, groups=expanded)
+        self.project = SameConv(expanded, channels_out, 1)
+        self._keeps_shape = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, channels_out, H / stride, W / stride)."""
+        wide = functional.relu6(self.depthwise(functional.relu6(self.expand(x))))
+        narrow: torch.Tensor = self.project(wide)
+        return x + narrow if self._keeps_shape else narrow
 
 
 def initialise(module: nn.Module) -> None:

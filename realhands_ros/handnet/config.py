@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.topology import KEYPOINT_NAMES
 
-BlockKind = Literal['basic', 'bottleneck']
+BlockKind = Literal['basic', 'bottleneck', 'inverted']
 PoseRepresentation = Literal['axis_angle', 'root_6d']
 
 # Positions are relative to this keypoint: near the hand's middle, where the weak-perspective
@@ -18,6 +18,10 @@ REFERENCE_KEYPOINT = KEYPOINT_NAMES.index('middle_mcp')
 
 # The encoder halves the image five times.
 _STRIDE = 32
+
+# EfficientNet-Lite0: channels of the stem and of Down2 to Down5, reduction of the heatmaps.
+_INVERTED_PLAN = (16, (24, 40, 112, 192), 4)
+_INVERTED_EXPANSION = 6
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,12 @@ class HandNetConfig:
     ``landmark_channels``: width of the branch that reads the keypoints' coordinates and
     MediaPipe's world landmarks as plain numbers; 0 leaves it out, as the paper does.
     ``crop_margin``: side of the crop relative to the larger side of the keypoints' box.
-    ``heatmap_sigma``: standard deviation of a keypoint's Gaussian relative to the crop's side.
+    ``upright``: crops are turned so that the fingers point up (geometry/crop.upright_turn).
+    ``heatmap_sigma``: standard deviation of a keypoint's Gaussian relative to the crop's side;
+    ``heatmap_reduction``: how many times smaller than the crop the heatmaps are.
+    ``image_centre``, ``image_scale``: subtracted from RGB in 0..1, then divided by.
+    The block kind ``inverted`` is the plan of EfficientNet-Lite0 and fixes all channels and blocks
+    of the encoder; its heatmaps are a quarter of the crop's size.
     Raises ConfigError for values that describe no network.
     """
 
@@ -51,6 +60,11 @@ class HandNetConfig:
     landmark_channels: int = 0
     crop_margin: float = 1.5
     heatmap_sigma: float = 0.018
+    heatmap_reduction: int = 1
+    upright: bool = False
+    # Middle and half the range of 0..1: photographs come out with a spread of about one half.
+    image_centre: float = 0.5
+    image_scale: float = 0.25
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -64,6 +78,31 @@ class HandNetConfig:
         counts = (*self.stage_channels, *self.stage_blocks, *self.decoder_channels)
         if min(counts + self.base_channels) < 1 or self.landmark_channels < 0:
             message = f'the network {self.name!r} has a layer without channels or blocks: {self}'
+            raise ConfigError(message)
+
+        self._check_plan()
+
+    @property
+    def heatmap_size(self) -> int:
+        """Return the side of the heatmaps in pixels."""
+        return self.input_size // self.heatmap_reduction
+
+    @property
+    def pooled_channels(self) -> int:
+        """Return how many channels the regressor reads of the image."""
+        last = self.stage_channels[-1]
+        return _INVERTED_EXPANSION * last if self.block == 'inverted' else last
+
+    def _check_plan(self) -> None:
+        plan = (self.stem_channels, self.stage_channels, self.heatmap_reduction)
+        if self.block == 'inverted' and plan != _INVERTED_PLAN:
+            message = (
+                f'stem_channels, stage_channels and heatmap_reduction are {plan}; blocks of the '
+                f'kind inverted go with {_INVERTED_PLAN} only'
+            )
+            raise ConfigError(message)
+        if self.block != 'inverted' and self.heatmap_reduction != 1:
+            message = f'heatmap_reduction is {self.heatmap_reduction}; {self.block} blocks take 1'
             raise ConfigError(message)
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,19 +140,24 @@ PAPER = HandNetConfig(
     base_channels=(2048, 512),
 )
 
+# The plan of MediaPipe's hand landmark network, which image head and tail can start from.
 LIGHT = HandNetConfig(
     name='light',
-    input_size=128,
-    block='basic',
+    input_size=224,
+    block='inverted',
     pose_representation='root_6d',
-    stem_channels=32,
-    stage_channels=(48, 96, 192, 384),
-    stage_blocks=(2, 2, 2, 2),
+    stem_channels=16,
+    stage_channels=(24, 40, 112, 192),
+    stage_blocks=(2, 2, 6, 4),
     fusion_channels=24,
-    decoder_channels=(192, 96, 48, 32, 16),
+    decoder_channels=(96, 48, 32, 16, 8),
     decoder_convolutions=1,
     base_channels=(512, 256),
     landmark_channels=256,
+    heatmap_reduction=4,
+    upright=True,
+    image_centre=0.0,
+    image_scale=1.0,
 )
 
 # For tests, and for trying the training out.

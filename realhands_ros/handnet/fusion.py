@@ -16,7 +16,12 @@ from realhands_ros.handnet.config import HandNetConfig
 
 
 class ModalityFusion(nn.Module):
-    """Two feature maps of C channels to one: 2C -> bottleneck -> 2C weights, product, -> C."""
+    """
+    Two feature maps of C channels to one: 2C -> bottleneck -> 2C weights, product, -> C.
+
+    In the ``inverted`` plan the result is added to the image's features, which are linear there:
+    a tail that knows them goes on working while the fusion learns.
+    """
 
     def __init__(self, config: HandNetConfig) -> None:
         super().__init__()
@@ -24,9 +29,16 @@ class ModalityFusion(nn.Module):
         self.squeeze = nn.Conv2d(2 * channels, config.fusion_channels, 3, padding=1)
         self.weigh = nn.Conv2d(config.fusion_channels, 2 * channels, 3, padding=1)
         self.join = conv_bn(2 * channels, channels)
+        self._adds = config.block == 'inverted'
+
+    def start_neutral(self) -> None:
+        """Let a fusion that adds begin by adding nothing."""
+        if self._adds:
+            nn.init.zeros_(self.join[1].weight)
 
     def forward(self, image: torch.Tensor, keypoints: torch.Tensor) -> torch.Tensor:
         """Fuse features (B, C, H, W) of image and keypoints into (B, C, H, W)."""
         both = torch.cat([image, keypoints], dim=1)
         weights = torch.sigmoid(self.weigh(functional.relu(self.squeeze(both))))
-        return functional.relu(self.join(weights * both))
+        joined: torch.Tensor = self.join(weights * both)
+        return image + joined if self._adds else functional.relu(joined)

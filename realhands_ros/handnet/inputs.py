@@ -9,9 +9,6 @@ from realhands_ros.handnet.landmarks import landmark_vector
 from realhands_ros.handnet.network import HandNetInput
 from realhands_ros.keypoints.heatmaps import gaussian_heatmaps
 
-# Middle and half the range of 0..1: photographs come out with a spread of about one half.
-_IMAGE_CENTRE, _IMAGE_SCALE = 0.5, 0.25
-
 
 def network_input(
     config: HandNetConfig,
@@ -27,10 +24,14 @@ def network_input(
     unknown. ``world`` (B, 21, 3): MediaPipe's world landmarks in metres in the crop's axes, NaN
     where there are none. ``half_angle`` (B,): tangent of half the angle that the crop spans.
     """
-    size = config.input_size
+    size, heatmap_size = config.input_size, config.heatmap_size
+    # Pixel centres: the first large pixel lies half a large pixel inside the edge.
+    reduced_px = (keypoints_px + 0.5) * (heatmap_size / size) - 0.5
     return HandNetInput(
-        image=(image - _IMAGE_CENTRE) / _IMAGE_SCALE,
-        heatmaps=gaussian_heatmaps(keypoints_px, size, config.heatmap_sigma * size),
+        image=(image - config.image_centre) / config.image_scale,
+        heatmaps=gaussian_heatmaps(
+            reduced_px, heatmap_size, config.heatmap_sigma * heatmap_size
+        ),
         landmarks=landmark_vector(to_ndc(keypoints_px, size), world, half_angle),
     )
 

@@ -6,13 +6,17 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.handnet.blocks import initialise
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.decoder import SegmentationDecoder
-from realhands_ros.handnet.encoder import EncoderHead, EncoderTail, HeadFeatures
+from realhands_ros.handnet.encoder import (
+    HeadFeatures,
+    encoder_tail,
+    image_head,
+    keypoint_head,
+)
 from realhands_ros.handnet.fusion import ModalityFusion
 from realhands_ros.handnet.landmarks import NUM_LANDMARK_NUMBERS
 from realhands_ros.handnet.regressor import HandRegressor, Regression
@@ -27,7 +31,8 @@ class HandNetInput(NamedTuple):
     """
     A batch of crops of right hands (left ones mirrored); handnet/inputs makes it.
 
-    ``image`` (B, 3, S, S) RGB, normalised; ``heatmaps`` (B, 21, S, S); ``landmarks`` (B, 128).
+    ``image`` (B, 3, S, S) RGB, normalised; ``heatmaps`` (B, 21, H, H) with H the configuration's
+    heatmap_size; ``landmarks`` (B, 128).
     """
 
     image: torch.Tensor
@@ -52,14 +57,15 @@ class HandNet(nn.Module):
     def __init__(self, config: HandNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.image_head = EncoderHead(config, 3)
-        self.keypoint_head = EncoderHead(config, NUM_KEYPOINTS)
+        self.image_head = image_head(config)
+        self.keypoint_head = keypoint_head(config)
         self.fusion = ModalityFusion(config)
-        self.tail = EncoderTail(config)
+        self.tail = encoder_tail(config)
         self.regressor = HandRegressor(config)
         self.decoder = SegmentationDecoder(config)
         self.stereo = StereoWeights(config)
         initialise(self)
+        self.fusion.start_neutral()
 
     def forward(
         self,
@@ -81,14 +87,22 @@ class HandNet(nn.Module):
         landmarks = inputs.landmarks.float()
         if route != 'both':
             landmarks = torch.zeros_like(landmarks)
-        pooled = functional.adaptive_avg_pool2d(tail.down5, 1).flatten(1)
         # Rotations and metres need more digits than bfloat16 has.
-        with torch.autocast(pooled.device.type, enabled=False):
-            regression = self.regressor(pooled.float(), landmarks)
+        with torch.autocast(landmarks.device.type, enabled=False):
+            regression = self.regressor(tail.pooled.float(), landmarks)
         logits = None
         if with_silhouette and image is not None:
             logits = self.decoder(tail.down5, tail.down4, features, image.down2, image.down1)
         return HandNetOutput(regression, logits)
+
+
+def regress_features(
+    network: HandNet, pooled: torch.Tensor, landmarks: torch.Tensor
+) -> Regression:
+    """Return what the regressor makes of an image's averaged features (B, C) and landmarks."""
+    with torch.autocast(pooled.device.type, enabled=False):
+        regression: Regression = network.regressor(pooled.float(), landmarks.float())
+    return regression
 
 
 def example_input(config: HandNetConfig, batch: int) -> HandNetInput:
@@ -96,6 +110,6 @@ def example_input(config: HandNetConfig, batch: int) -> HandNetInput:
     size = config.input_size
     return HandNetInput(
         torch.zeros(batch, 3, size, size),
-        torch.zeros(batch, NUM_KEYPOINTS, size, size),
+        torch.zeros(batch, NUM_KEYPOINTS, config.heatmap_size, config.heatmap_size),
         torch.zeros(batch, NUM_LANDMARK_NUMBERS),
     )

@@ -78,7 +78,7 @@ class HandRegressor(nn.Module):
         self.landmarks = (
             _landmark_branch(config.landmark_channels) if config.landmark_channels else None
         )
-        self.hidden = nn.Linear(config.stage_channels[-1] + config.landmark_channels, hidden)
+        self.hidden = nn.Linear(config.pooled_channels + config.landmark_channels, hidden)
         self.base = nn.Linear(hidden, base)
         self.pose = nn.Linear(base, self._code.channels)
         self.shape = nn.Linear(base, NUM_SHAPE)

@@ -139,6 +139,11 @@ class HandNetStage:
         """Return the side of a crop relative to the keypoints' box that the weights expect."""
         return self._predict.config.crop_margin
 
+    @property
+    def crop_upright(self) -> bool:
+        """Return whether the weights expect crops that are turned upright."""
+        return self._predict.config.upright
+
     @cached_property
     def shape_carries_over(self) -> bool:
         """

@@ -12,7 +12,7 @@ from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import crop_affine, crop_image
 from realhands_ros.hand.hand_mesh import HandView
 from realhands_ros.hand.hand_observation import HandObservation
-from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.hand.topology import KEYPOINT_NAMES, NUM_KEYPOINTS
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
 from realhands_ros.keypoints.frame import StereoFrame, to_bgr
 from realhands_ros.keypoints.hand_track import HandTrack
@@ -29,12 +29,32 @@ _OUTSIDE = 0.3
 _LEAST_SHARE_INSIDE = 0.2
 
 
+# MediaPipe turns a hand by the direction from its wrist to these (hand_landmark_landmarks_to_roi).
+_KNUCKLES = [KEYPOINT_NAMES.index(f'{finger}_mcp') for finger in ('index', 'middle', 'ring')]
+_KNUCKLE_WEIGHTS = np.array([0.25, 0.5, 0.25])
+
+
+def hand_direction(keypoints_px: FloatArray) -> FloatArray:
+    """Return wrist and knuckles (2, 2) of keypoints (21, 2), between which a hand points up."""
+    return np.stack([keypoints_px[0], _KNUCKLE_WEIGHTS @ keypoints_px[_KNUCKLES]])
+
+
 @dataclass(frozen=True)
 class CropConfig:
-    """Side of the crops in pixels, and relative to the keypoints' box."""
+    """
+    Side of the crops in pixels, and relative to the keypoints' box.
+
+    ``upright``: they are turned so that the knuckles lie above the wrist.
+    """
 
     size: int
     margin: float
+    upright: bool = False
+
+    def affine(self, keypoints_px: FloatArray, camera: PinholeCamera) -> FloatArray:
+        """Return the affine (2, 3) of the crop around keypoints (21, 2) of an image, pixels."""
+        up = hand_direction(keypoints_px) if self.upright else None
+        return crop_affine(keypoints_px, self.size, self.margin, camera.intrinsics, up=up)
 
 
 class HandObserver:
@@ -77,7 +97,7 @@ class HandObserver:
             if not _in_sight(keypoints_px, camera):
                 return HandView(keypoints_px, scores)
         image = ViewImage(frame.images[number], frame.lenses[number])
-        affine = crop_affine(keypoints_px, self._crops.size, self._crops.margin, camera.intrinsics)
+        affine = self._crops.affine(keypoints_px, camera)
         return HandView(keypoints_px, scores, affine, _crop(image, affine, self._crops.size))
 
     def _smoothed(

@@ -62,7 +62,8 @@ class KeypointStageConfig:
     ``hand_landmarker.task`` of MediaPipe's Tasks API in place of the models in its wheel.
     ``one_person``: the hands are those of one person, so two of them are never of the same side.
     ``keep_lost_s``: how long a lost hand keeps its identity, seconds. ``crop_size`` (pixels) and
-    ``crop_margin`` (relative to the keypoints' box) of the crops: those that the network expects.
+    ``crop_margin`` (relative to the keypoints' box) of the crops, and whether they are turned
+    upright: as the network expects them.
     ``filter``: smoothing of the keypoints; ``filter_cutoff_hz`` and ``filter_beta`` are the
     One-Euro filter's. ``still_images``: every frame is a picture of its own, nothing is followed
     from one to the next. ``parallel_views``: one thread a view.
@@ -76,8 +77,9 @@ class KeypointStageConfig:
     task_file: Path | None = None
     one_person: bool = True
     keep_lost_s: float = 3.0
-    crop_size: int = 128
+    crop_size: int = 224
     crop_margin: float = 1.5
+    crop_upright: bool = True
     filter: KeypointFilter = 'none'
     filter_cutoff_hz: float = 3.0
     filter_beta: float = 1.5
@@ -156,7 +158,9 @@ class KeypointStage:
             keep_lost_s=self.config.keep_lost_s,
             one_person=self.config.one_person,
         )
-        crops = CropConfig(self.config.crop_size, self.config.crop_margin)
+        crops = CropConfig(
+            self.config.crop_size, self.config.crop_margin, self.config.crop_upright
+        )
         self._observer = HandObserver(crops, self.config.smoothing)
         self._marks = marks_matrix('mediapipe')
         self._corrections: dict[str, tuple[FloatArray, int]] = {}

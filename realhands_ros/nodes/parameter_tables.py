@@ -84,13 +84,18 @@ KEYPOINT_PARAMETERS = (
     Parameter(
         'one_person', True, 'The hands are those of one person: never two of the same side.'
     ),
-    Parameter('crop_size', 128, 'Side of a crop.', unit='pixels', low=16, high=1024),
+    Parameter('crop_size', 224, 'Side of a crop.', unit='pixels', low=16, high=1024),
     Parameter(
         'crop_margin',
         1.5,
         "Side of a crop relative to the keypoints' box; what the network's weights expect.",
         low=1.0,
         high=4.0,
+    ),
+    Parameter(
+        'crop_upright',
+        True,
+        "Turn crops so that the fingers point up; what the network's weights expect.",
     ),
     Parameter(
         'filter',

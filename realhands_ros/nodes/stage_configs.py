@@ -31,6 +31,7 @@ def keypoint_config(values: Values) -> KeypointStageConfig:
         'one_person',
         'crop_size',
         'crop_margin',
+        'crop_upright',
         'filter',
         'filter_beta',
         'parallel_views',

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from realhands_ros.errors import ConfigError
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.network import HandNet
@@ -22,13 +23,15 @@ from realhands_ros.handnet.weights import save_weights
 from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.distributed import Processes
+from realhands_ros.training.feature_cache import FeatureCache, HidingConfig
 from realhands_ros.training.hand_source import HandSource
 from realhands_ros.training.losses import LOSSES, Terms
+from realhands_ros.training.photographs import UNKNOWN
 from realhands_ros.training.photometric import PhotometricConfig, vary_looks
 from realhands_ros.training.preparation import Preparation
 from realhands_ros.training.run_folder import RunFolder
 from realhands_ros.training.stage_model import StageModel, freeze_all_but
-from realhands_ros.training.stages import PlannedStage
+from realhands_ros.training.stages import SLOW_RATE, PlannedStage
 from realhands_ros.training.stream import BatchStream, batches
 from realhands_ros.training.validation import validate
 
@@ -83,10 +86,16 @@ class Trainer:
         group: Processes,
         *,
         looks: PhotometricConfig | None = None,
+        cache: FeatureCache | None = None,
+        photograph_share: float | None = None,
         held_out: Sequence[TrainingBatch] = (),
         start: HandNet | None = None,
     ) -> None:
-        """Take the network from the folder's checkpoint, else ``start``, else a new one."""
+        """
+        Take the network from the folder's checkpoint, else ``start``, else a new one.
+
+        ``cache``: for the stages that read features; ``photograph_share``: of their crops.
+        """
         self._config = config
         self._plan = tuple(plan)
         self._source = source
@@ -94,6 +103,8 @@ class Trainer:
         self._folder = folder
         self._group = group
         self._looks = looks or PhotometricConfig()
+        self._cache = cache
+        self._photograph_share = photograph_share
         self._held_out = [batch.to(group.device) for batch in held_out]
         torch.manual_seed(config.seed)
         network = (start or HandNet(config.network)).to(group.device)
@@ -126,7 +137,7 @@ class Trainer:
             LOSSES[config.loss],
             config.pose_blend,
         )
-        optimiser = self._optimiser()
+        optimiser = self._optimiser(planned)
         model = group.wrap(module)
         clock = _Clock(config)
         progress = tqdm(
@@ -138,7 +149,7 @@ class Trainer:
             disable=not group.is_first,
         )
         with progress:
-            for batch in batches(self._stream(planned), place.step, workers=config.workers):
+            for batch in self._batches(planned):
                 rate = learning_rate(config.learning_rate, planned, place.step)
                 terms = self._step(model, optimiser, batch.to(group.device), rate)
                 self._advance()
@@ -161,11 +172,13 @@ class Trainer:
     ) -> Terms:
         """Take one step of gradient descent; return the terms of its loss."""
         device = self._group.device
-        images = batch.image.permute(0, 3, 1, 2).float() / 255.0
-        masks = batch.mask.float() / 255.0
-        images, masks = vary_looks(images, masks, self._looks, self._generator())
+        images, masks = batch.image, batch.mask
+        if batch.pooled is None:
+            images = images.permute(0, 3, 1, 2).float() / 255.0
+            masks = torch.where(masks == UNKNOWN, 0.5, masks.float() / 255.0)
+            images, masks = vary_looks(images, masks, self._looks, self._generator())
         for parameters in optimiser.param_groups:
-            parameters['lr'] = rate
+            parameters['lr'] = rate * parameters['factor']
         with torch.autocast(device.type, torch.bfloat16, enabled=self._config.use_bfloat16):
             terms: Terms = model(images, masks, batch)
         loss = LOSSES[self._config.loss].total(terms)
@@ -174,16 +187,50 @@ class Trainer:
         optimiser.step()
         return {name: term.detach() for name, term in terms.items()}
 
-    def _optimiser(self) -> torch.optim.Adam:
+    def _optimiser(self, planned: PlannedStage) -> torch.optim.Adam:
         """Return a new optimiser of the stage's parameters, or the one of the checkpoint."""
+        slow = {
+            parameter
+            for name in planned.stage.slow
+            for parameter in self.network.get_submodule(name).parameters()
+        }
         trained = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {'params': [p for p in trained if p not in slow], 'factor': 1.0},
+            {'params': [p for p in trained if p in slow], 'factor': SLOW_RATE},
+        ]
         optimiser = torch.optim.Adam(
-            trained, self._config.learning_rate, betas=_ADAM_BETAS, fused=True
+            [group for group in groups if group['params']],
+            self._config.learning_rate,
+            betas=_ADAM_BETAS,
+            fused=True,
         )
         if self._optimiser_state is not None:
             optimiser.load_state_dict(self._optimiser_state)
             self._optimiser_state = None
         return optimiser
+
+    def _batches(self, planned: PlannedStage) -> Iterator[TrainingBatch]:
+        """Return the batches that are left of a stage."""
+        if not planned.stage.cached:
+            return batches(
+                self._stream(planned), self._place.step, workers=self._config.workers
+            )
+        if self._cache is None:
+            message = (
+                f'the stage {planned.stage.name} reads features: make them with '
+                '`realhands train cache` and give --cached DIR'
+            )
+            raise ConfigError(message)
+        return self._cache.batches(
+            self._place.step,
+            planned.steps,
+            crops=2 * self._config.hands_per_step,
+            seed=(self._config.seed, self._place.stage, self._group.rank),
+            pairs_only='stereo' in planned.stage.objectives,
+            single_share=self._photograph_share,
+            hiding=HidingConfig(),
+        )
 
     def _stream(self, planned: PlannedStage) -> BatchStream:
         return BatchStream(

@@ -86,15 +86,19 @@ def mano_terms(
     else:
         projected = camera.project_through(posed.keypoints, batch.projection, batch.half_angle)
     scale_px = _PAPER_HALF_CROP_PX * (camera.scale - batch.scale)
+    weight = batch.pose_weight
     terms = {
-        'pose': functional.mse_loss(regression.pose_code, code),
+        'pose': _mean((regression.pose_code - code).square().mean(1), weight),
         'shape': _mean((regression.shape - batch.shape).square().mean(1), batch.has_shape),
-        'keypoints_2d': functional.mse_loss(projected, batch.keypoints_ndc),
+        'keypoints_2d': _mean(
+            (projected - batch.keypoints_ndc).square().mean((1, 2)), weight
+        ),
         'shape_norm': regression.shape.square().mean(),
-        'camera': scale_px.square().mean(),
+        'camera': _mean(scale_px.square(), batch.is_metric),
     }
     if weights.keypoints_3d:
-        terms['keypoints_3d'] = _distance(posed.keypoints, batch.keypoints).mean()
+        keypoints = _in_size_of(batch.keypoints, posed.keypoints, batch.is_metric)
+        terms['keypoints_3d'] = _mean(_distance(keypoints, batch.keypoints).mean(1), weight)
     if weights.vertices:
         truth = true_hand(hand_model, batch)
         distance = _distance(posed.vertices, truth.vertices).mean(1)
@@ -103,11 +107,16 @@ def mano_terms(
 
 
 def segmentation_terms(logits: torch.Tensor, masks: torch.Tensor, has_mask: torch.Tensor) -> Terms:
-    """Return the binary cross entropy (eq. 10) of logits (N, 1, S, S) and masks (N, S, S)."""
+    """
+    Return the binary cross entropy (eq. 10) of logits (N, 1, S, S) and masks (N, S, S).
+
+    A pixel of a mask counts by how far it is from 1/2, which stands for unknown.
+    """
     cross_entropy = functional.binary_cross_entropy_with_logits(
         logits[:, 0].float(), masks, reduction='none'
     )
-    return {'segmentation': _mean(cross_entropy.mean((1, 2)), has_mask)}
+    known = (2 * masks - 1).abs()
+    return {'segmentation': _mean((known * cross_entropy).mean((1, 2)), has_mask)}
 
 
 def stereo_terms(posed: PosedHand, truth: PosedHand) -> Terms:
@@ -139,7 +148,16 @@ def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return ((a - b).square().sum(-1) + 1e-8).sqrt()
 
 
+def _in_size_of(
+    target: torch.Tensor, points: torch.Tensor, is_metric: torch.Tensor
+) -> torch.Tensor:
+    """Return points (N, P, 3), in the size of the target where that is not metric."""
+    fitted = (points * target).sum((1, 2)) / points.square().sum((1, 2)).clamp(min=1e-8)
+    scale = torch.where(is_metric, torch.ones_like(fitted), fitted)
+    return scale[:, None, None] * points
+
+
 def _mean(values: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Return the mean of values (N,) over those that count (N,), zero for none."""
+    """Return the mean of values (N,) by what each counts (N,), zero where none does."""
     weights = counted.to(values.dtype)
     return (weights * values).sum() / weights.sum().clamp(min=1.0)

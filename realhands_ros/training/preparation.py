@@ -31,8 +31,10 @@ from realhands_ros.geometry.mirror import (
 from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_SHAPE
 from realhands_ros.handnet.config import REFERENCE_KEYPOINT, HandNetConfig
+from realhands_ros.keypoints.observer import hand_direction
 from realhands_ros.training.hand_source import Detection, HandSample, ViewSample
 from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.photographs import UNKNOWN
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, NDArray[np.generic]]
@@ -63,7 +65,8 @@ class PreparationConfig:
 # As the system runs: what the detector says, and the crop that follows from it.
 AS_DEPLOYED = PreparationConfig((1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
-_HIDDEN_SHARE = 0.3
+# Of the keypoints of a view in which single ones are missing.
+HIDDEN_SHARE = 0.3
 
 
 class Preparation:
@@ -119,6 +122,7 @@ class Preparation:
             self._network.input_size,
             self._network.crop_margin * rng.uniform(*config.margin),
             camera.intrinsics,
+            up=hand_direction(detection.keypoints_px) if self._network.upright else None,
             turn=rng.uniform(-turn, turn),
             shift=rng.uniform(-config.shift, config.shift, 2),
         )
@@ -131,7 +135,7 @@ class Preparation:
         keypoints = apply_affine(affine, detection.keypoints_px)
         world = detection.world @ in_plane_rotation(turn_of(affine)).T
         hide_all, hide_some, hide_world = rng.random(3)
-        single = rng.random(NUM_KEYPOINTS) < _HIDDEN_SHARE
+        single = rng.random(NUM_KEYPOINTS) < HIDDEN_SHARE
         if hide_some < config.hide_some:
             keypoints[single] = np.nan
         if hide_all < config.hide_all:
@@ -151,6 +155,7 @@ def _as_right_hand(sample: HandSample) -> HandSample:
         shape=sample.shape,
         keypoints=mirror_points(sample.keypoints),
         views=tuple(_mirrored(view) for view in sample.views),
+        trust=sample.trust,
     )
 
 
@@ -166,6 +171,10 @@ def _mirrored(view: ViewSample) -> ViewSample:
         camera=mirror_camera(view.camera),
         mask=None if view.mask is None else view.mask[:, ::-1],
         detection=detection,
+        mask_known=None if view.mask_known is None else view.mask_known[:, ::-1],
+        marked_px=(
+            None if view.marked_px is None else mirror_pixels(view.marked_px, view.camera.width)
+        ),
     )
 
 
@@ -173,14 +182,23 @@ def _pictures(view: ViewSample, affine: FloatArray, size: int) -> dict[str, obje
     image = crop_image(np.ascontiguousarray(view.image), affine, size)
     mask = np.zeros((size, size), dtype=np.uint8)
     if view.mask is not None:
-        full = np.ascontiguousarray(view.mask).astype(np.uint8) * np.uint8(255)
-        mask = np.where(crop_image(full, affine, size) > 127, 255, 0).astype(np.uint8)
+        mask = _crop_of(view.mask, affine, size)
+        if view.mask_known is not None:
+            mask[_crop_of(view.mask_known, affine, size) == 0] = UNKNOWN
     return {'image': image, 'mask': mask, 'has_mask': view.mask is not None}
+
+
+def _crop_of(mask: NDArray[np.bool_], affine: FloatArray, size: int) -> NDArray[np.uint8]:
+    """Return the crop (size, size) of a mask, 0 or 255."""
+    full = np.ascontiguousarray(mask).astype(np.uint8) * np.uint8(255)
+    return np.where(crop_image(full, affine, size) > 127, 255, 0).astype(np.uint8)
 
 
 def _targets(hand: HandSample, crop_camera: PinholeCamera, axes: CropView) -> dict[str, object]:
     """Return the truth in the axes of a crop."""
     size = crop_camera.width
+    # The size of a hand is among its shape parameters.
+    has_shape = hand.shape is not None and hand.trust.scale
     to_ndc = np.array([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]])
     to_crop = axes.rotation @ crop_camera.rotation
     root = to_crop @ axis_angle_to_matrix(hand.pose_aa[:3])
@@ -190,10 +208,12 @@ def _targets(hand: HandSample, crop_camera: PinholeCamera, axes: CropView) -> di
         'root': root,
         'root_aa': matrix_to_axis_angle(root),
         'fingers_aa': hand.pose_aa[3:],
-        'shape': np.zeros(NUM_SHAPE) if hand.shape is None else hand.shape,
-        'has_shape': hand.shape is not None,
+        'shape': hand.shape if has_shape else np.zeros(NUM_SHAPE),
+        'has_shape': has_shape,
         'keypoints_ndc': (2 * crop_camera.project(hand.keypoints) + 1) / size - 1,
         'keypoints': relative,
+        'pose_weight': float(hand.trust.pose),
+        'is_metric': hand.trust.scale,
         'scale': 1 / (axes.half_angle * np.linalg.norm(reference_cam)),
         'half_angle': axes.half_angle,
         'projection': to_ndc @ crop_camera.intrinsics @ axes.rotation.T,

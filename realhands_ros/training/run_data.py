@@ -22,6 +22,7 @@ from realhands_ros.training.hand_source import (
     SyntheticSource,
 )
 from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.photographs import PhotographSource
 from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
 from realhands_ros.training.stream import BatchStream
 
@@ -43,6 +44,8 @@ class RunData:
     ``synthetic``: folders of synthetic datasets; ``freihand``: FreiHAND's folder; ``render``:
     render new scenes while training, ``crop_size`` pixels wide, before ``backgrounds``.
     ``model_folder``: the hand model that the truth is in (None: the open hand).
+    ``photographs``: folders that `realhands train label` wrote; ``photograph_share`` of the hands
+    in a batch come from them.
     """
 
     synthetic: Sequence[Path] = ()
@@ -52,6 +55,8 @@ class RunData:
     backgrounds: Path | None = None
     model_folder: Path | None = None
     seed: int = 0
+    photographs: Sequence[Path] = ()
+    photograph_share: float = 0.4
 
 
 def training_source(data: RunData, hand_model: HandModel | None = None) -> HandSource:
@@ -70,10 +75,20 @@ def training_source(data: RunData, hand_model: HandModel | None = None) -> HandS
         sources.append(FreiHandSource(FreiHand(data.freihand, part='train'), hand_model))
     if data.render:
         sources.append(_rendered(data, data.seed, 2**31))
-    if not sources:
-        message = 'there is nothing to train on: give --synthetic DIR, --freihand DIR or --render'
+    photographs: list[HandSource] = [
+        PhotographSource(folder, held_out=False) for folder in data.photographs
+    ]
+    if not sources and not photographs:
+        message = (
+            'there is nothing to train on: give --synthetic DIR, --photographs DIR, --freihand DIR '
+            'or --render'
+        )
         raise ConfigError(message)
-    return sources[0] if len(sources) == 1 else MixedSource(sources, [1.0] * len(sources))
+    share = data.photograph_share if sources else 1.0
+    shares = [(1 - share) / len(sources)] * len(sources)
+    shares += [share / len(photographs)] * len(photographs)
+    sources += photographs
+    return sources[0] if len(sources) == 1 else MixedSource(sources, shares)
 
 
 def held_out_batches(
@@ -88,6 +103,18 @@ def held_out_batches(
         )
         batches += [stream[step] for step in range(len(stream))]
     return batches
+
+
+def cached_sources(
+    synthetic: Sequence[Path], photographs: Sequence[Path], variants: float
+) -> list[tuple[HandSource, int]]:
+    """Return the sources to write features of, pairs first, and how many hands to draw of each."""
+    sources = [training_source(RunData(synthetic=[folder])) for folder in synthetic]
+    sources += [PhotographSource(folder, held_out=False) for folder in photographs]
+    if not sources:
+        message = 'there is nothing to look at: give --synthetic DIR or --photographs LABELLED'
+        raise ConfigError(message)
+    return [(source, round(variants * len(source))) for source in sources]
 
 
 class Selection:

@@ -7,8 +7,9 @@ from torch import nn
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.layer import HandModel
-from realhands_ros.handnet.inputs import network_input
-from realhands_ros.handnet.network import HandNet
+from realhands_ros.handnet.inputs import network_input, to_ndc
+from realhands_ros.handnet.landmarks import landmark_vector
+from realhands_ros.handnet.network import HandNet, HandNetOutput, regress_features
 from realhands_ros.handnet.pose_blend import PoseBlend
 from realhands_ros.handnet.pose_representation import HandRotations
 from realhands_ros.handnet.posing import pose_hand
@@ -47,14 +48,24 @@ class StageModel(nn.Module):
         freeze_all_but(network, stage)
 
     def forward(self, images: torch.Tensor, masks: torch.Tensor, batch: TrainingBatch) -> Terms:
-        """Return the unweighted terms; ``images`` (N, 3, S, S) and ``masks`` (N, S, S) in 0..1."""
+        """
+        Return the unweighted terms; ``images`` (N, 3, S, S) and ``masks`` (N, S, S) in 0..1.
+
+        Where the batch has features in place of images, the regressor alone is run on them.
+        """
         config = self.network.config
         objectives = self._stage.objectives
-        output = self.network(
-            network_input(config, images, batch.keypoints_px, batch.world, batch.half_angle),
-            route=self._stage.route,
-            with_silhouette='segmentation' in objectives,
-        )
+        if batch.pooled is not None:
+            landmarks = landmark_vector(
+                to_ndc(batch.keypoints_px, config.input_size), batch.world, batch.half_angle
+            )
+            output = HandNetOutput(regress_features(self.network, batch.pooled, landmarks), None)
+        else:
+            output = self.network(
+                network_input(config, images, batch.keypoints_px, batch.world, batch.half_angle),
+                route=self._stage.route,
+                with_silhouette='segmentation' in objectives,
+            )
         terms: Terms = {}
         with torch.autocast(images.device.type, enabled=False):
             if 'mano' in objectives:

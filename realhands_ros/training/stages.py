@@ -26,6 +26,9 @@ class TrainingStage:
 
     ``trains``: submodules of HandNet. ``objectives``: eq. 9, 10, 11. ``paper_epochs`` of which
     ``paper_decay`` with falling learning rate. ``share``: of the hands in a run of ours.
+    ``slow``: submodules among those trained that learn at SLOW_RATE of the learning rate, since
+    they come with weights that know real hands. ``cached``: the stage reads the features that were
+    written beforehand (feature_cache.py), not images.
     """
 
     name: str
@@ -35,7 +38,11 @@ class TrainingStage:
     paper_epochs: int
     paper_decay: int
     share: float
+    slow: tuple[str, ...] = ()
+    cached: bool = False
 
+
+SLOW_RATE = 0.15
 
 _ALL_MONO = ('image_head', 'keypoint_head', 'fusion', 'tail', 'regressor', 'decoder')
 
@@ -58,6 +65,13 @@ STAGES = (
 )
 # The same network trained in one go, for comparison (Table 2).
 JOINT = TrainingStage('joint', 'both', _ALL_MONO, ('mano', 'segmentation'), 500, 20, 0.95)
+# With image head and tail that have learnt elsewhere: the regressor learns to read the frozen
+# features, the decoder to draw on them, and then all that is behind the image head together.
+READ = TrainingStage('read', 'both', ('regressor',), ('mano',), 0, 0, 1.0, cached=True)
+DRAW = TrainingStage('draw', 'image', ('decoder',), ('segmentation',), 0, 0, 1.0)
+TUNE = TrainingStage('tune', 'both', ('keypoint_head', 'fusion', 'tail', 'regressor', 'decoder'),
+                     ('mano', 'segmentation'), 0, 0, 1.0, slow=('tail', 'regressor', 'decoder'))
+WEIGH = TrainingStage('weigh', 'both', ('stereo',), ('stereo',), 0, 0, 1.0, cached=True)
 # fmt: on
 
 # In runs much shorter than the paper's, a longer part of them goes into the falling rate.
@@ -69,6 +83,10 @@ RECIPES: dict[str, tuple[TrainingStage, ...]] = {
     # For a network that has been through the others: more of the same.
     'more': tuple(stage for stage in STAGES if stage.name in ('finalize', 'stereo')),
     'stereo': STAGES[-1:],
+    'read': (READ,),
+    'draw': (DRAW,),
+    'tune': (TUNE,),
+    'weigh': (WEIGH,),
 }
 
 

@@ -203,7 +203,7 @@ class _Measuring:
 
 
 def _crop(stage: HandNetStage) -> CropConfig:
-    return CropConfig(stage.input_size, stage.crop_margin)
+    return CropConfig(stage.input_size, stage.crop_margin, stage.crop_upright)
 
 
 def _regressed(

@@ -1,0 +1,191 @@
+"""
+What a frozen image head and tail see in a dataset, computed once and kept.
+
+On a CPU nearly all of a training step goes into the convolutions. While they are frozen their
+result is the same each time: the averaged features of every crop are written down, in several
+variants of its cut and looks, and the regressor is then trained on thousands of crops a second.
+
+A folder holds ``NAME.npy`` for each field of TrainingBatch but the pictures, N crops in a row, and
+``cache.json``: how many crops there are, and how many of the first are pairs of views.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from realhands_ros.errors import DatasetError
+from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.handnet.network import HandNet
+from realhands_ros.training.batch import TrainingBatch
+from realhands_ros.training.hand_source import HandSource
+from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.photometric import PhotometricConfig, vary_looks
+from realhands_ros.training.preparation import HIDDEN_SHARE, Preparation, PreparationConfig
+from realhands_ros.training.stream import BatchStream, batches
+
+_PICTURES = ('image', 'mask', 'has_mask')
+_FACTS = 'cache.json'
+_BATCH = 32
+
+# Keypoints are hidden while training, differently each time; what is kept has all of them.
+ALL_KEYPOINTS = PreparationConfig(hide_all=0.0, hide_some=0.0, hide_world=0.0)
+
+
+@dataclass(frozen=True)
+class HidingConfig:
+    """Shares of crops without keypoints, without some of them, and without world landmarks."""
+
+    hide_all: float = 0.15
+    hide_some: float = 0.15
+    hide_world: float = 0.2
+
+
+def write_features(
+    network: HandNet,
+    sources: Sequence[tuple[HandSource, int]],
+    noise: KeypointNoise,
+    folder: Path,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+) -> int:
+    """
+    Write the features of hands drawn from ``sources``; return the number of crops.
+
+    ``sources``: each with the number of hands to draw from it; those with pairs of views first.
+    """
+    preparation = Preparation(network.config, noise, ALL_KEYPOINTS)
+    columns: dict[str, list[NDArray[np.generic]]] = {}
+    pairs, total = 0, 0
+    for number, (source, hands) in enumerate(sources):
+        stream = BatchStream(
+            source,
+            preparation,
+            hands=_BATCH,
+            seed=(seed, number),
+            steps=max(1, -(-hands // _BATCH)),
+        )
+        views = len(source.sample(0).views)
+        progress = tqdm(total=len(stream), unit='batch', desc=f'source {number}')
+        for step, batch in enumerate(batches(stream, 0, workers=workers)):
+            row = _features(network, batch, seed=(seed + number) * 2**32 + step)
+            for name, values in row.items():
+                columns.setdefault(name, []).append(values)
+            total += len(batch.has_mask)
+            pairs += len(batch.has_mask) // 2 if views == 2 else 0
+            progress.update()
+        progress.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, parts in columns.items():
+        np.save(folder / f'{name}.npy', np.concatenate(parts))
+    (folder / _FACTS).write_text(json.dumps({'crops': total, 'pairs': pairs}))
+    return total
+
+
+@torch.inference_mode()
+def _features(network: HandNet, batch: TrainingBatch, seed: int) -> dict[str, NDArray[np.generic]]:
+    images = batch.image.permute(0, 3, 1, 2).float() / 255.0
+    generator = torch.Generator().manual_seed(seed)
+    images, _ = vary_looks(images, batch.mask.float() / 255.0, PhotometricConfig(), generator)
+    centred = (images - network.config.image_centre) / network.config.image_scale
+    pooled = network.tail(network.image_head(centred).down3).pooled
+    row: dict[str, NDArray[np.generic]] = {
+        name: tensor.numpy()
+        for name, tensor in batch._asdict().items()
+        if tensor is not None and name not in _PICTURES
+    }
+    row['pooled'] = pooled.float().numpy().astype(np.float16)
+    return row
+
+
+class FeatureCache:
+    """Reads what ``write_features`` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it; DatasetError when it is missing or damaged."""
+        try:
+            facts = json.loads((folder / _FACTS).read_text())
+            names = [n for n in TrainingBatch._fields if n not in _PICTURES]
+            self._columns = {n: np.load(folder / f'{n}.npy') for n in names}
+            self._crops, self._pairs = int(facts['crops']), int(facts['pairs'])
+        except (OSError, ValueError, KeyError) as error:
+            message = f'{folder} holds no features ({error}): make them with `realhands train cache`'
+            raise DatasetError(message) from error
+        if any(len(column) != self._crops for column in self._columns.values()):
+            message = f'{folder} has columns of other lengths than its {self._crops} crops'
+            raise DatasetError(message)
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return self._crops
+
+    def batches(
+        self,
+        first_step: int,
+        steps: int,
+        *,
+        crops: int,
+        seed: tuple[int, ...],
+        pairs_only: bool = False,
+        single_share: float | None = None,
+        hiding: HidingConfig | None = None,
+    ) -> Iterator[TrainingBatch]:
+        """
+        Yield the batches ``first_step`` to ``steps`` of ``crops`` crops.
+
+        ``pairs_only``: pairs of views that follow each other. ``single_share``: the share of crops
+        that are single views (photographs); None: as many as there are.
+        """
+        for step in range(first_step, steps):
+            rng = np.random.default_rng([*seed, step])
+            yield self._batch(self._rows(rng, crops, pairs_only, single_share), rng, hiding)
+
+    def _rows(
+        self, rng: np.random.Generator, crops: int, pairs_only: bool, single_share: float | None
+    ) -> NDArray[np.int64]:
+        if pairs_only:
+            left = 2 * rng.integers(self._pairs, size=crops // 2)
+            return np.stack([left, left + 1], axis=1).ravel()
+        in_pairs = 2 * self._pairs
+        if single_share is None or in_pairs in (0, self._crops):
+            return rng.integers(self._crops, size=crops)
+        singles = round(single_share * crops)
+        return np.concatenate([
+            rng.integers(in_pairs, size=crops - singles),
+            rng.integers(in_pairs, self._crops, size=singles),
+        ])  # fmt: skip
+
+    def _batch(
+        self, rows: NDArray[np.int64], rng: np.random.Generator, hiding: HidingConfig | None
+    ) -> TrainingBatch:
+        values = {name: column[rows] for name, column in self._columns.items()}
+        if hiding is not None:
+            _hide(values, rng, hiding)
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
+        tensors['pooled'] = tensors['pooled'].float()
+        empty = torch.empty(len(rows), 0, 0)
+        return TrainingBatch(
+            image=empty, mask=empty, has_mask=torch.zeros(len(rows), dtype=torch.bool), **tensors
+        )
+
+
+def _hide(
+    values: dict[str, NDArray[np.generic]], rng: np.random.Generator, hiding: HidingConfig
+) -> None:
+    count = len(values['keypoints_px'])
+    keypoints, world = values['keypoints_px'], values['world']
+    hide_all, hide_some, hide_world = rng.random((3, count))
+    single = (hide_some < hiding.hide_some)[:, None] & (
+        rng.random((count, NUM_KEYPOINTS)) < HIDDEN_SHARE
+    )
+    keypoints[single] = np.nan
+    keypoints[hide_all < hiding.hide_all] = np.nan
+    world[(hide_all < hiding.hide_all) | (hide_world < hiding.hide_world)] = np.nan
