@@ -23,7 +23,7 @@ class PinholeCamera:
     """
     One undistorted camera of a rig.
 
-    ``intrinsics`` is K, (3, 3), in pixels. ``rotation`` (3, 3) and ``translation`` (3,) take
+    ``intrinsics`` is K, (3, 3), in pixels; of a crop, the crop's affine times K. ``rotation`` (3, 3) and ``translation`` (3,) take
     points from the rig's frame (the left optical frame) to this camera's: ``x_cam = R x_rig + t``.
     Raises CalibrationError when K, R, t or the image size cannot be a camera's.
     """
@@ -44,8 +44,9 @@ class PinholeCamera:
                 'check width and height in camera_info'
             )
             raise CalibrationError(message)
-        fx, fy = self.intrinsics[0, 0], self.intrinsics[1, 1]
-        if fx <= 0 or fy <= 0:
+        (fx, skew_x), (skew_y, fy) = self.intrinsics[:2, :2].tolist()
+        # Of a crop that is turned, single entries may be negative; what must not be is a mirror.
+        if not fx * fy - skew_x * skew_y > 0.0:
             message = (
                 f'focal lengths are fx={fx:g}, fy={fy:g} pixels; both must be positive: '
                 'the camera is uncalibrated or publishes an empty camera_info'

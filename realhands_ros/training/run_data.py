@@ -84,9 +84,9 @@ def training_source(data: RunData, hand_model: HandModel | None = None) -> HandS
             'or --render'
         )
         raise ConfigError(message)
-    share = data.photograph_share if sources else 1.0
-    shares = [(1 - share) / len(sources)] * len(sources)
-    shares += [share / len(photographs)] * len(photographs)
+    share = data.photograph_share if photographs else 0.0
+    shares = [(1 - share) / len(sources)] * len(sources) if sources else []
+    shares += [max(share, 1e-9) / len(photographs)] * len(photographs) if photographs else []
     sources += photographs
     return sources[0] if len(sources) == 1 else MixedSource(sources, shares)
 
