@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cache.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
     cache.add_argument('--start', type=Path, metavar='FILE', help='weights of the encoder')
     cache.add_argument('--pretrained', choices=PRETRAINED, help='or a foreign encoder')
-    cache.add_argument('--teacher', type=Path, metavar='FILE', help="its say in photographs' labels")
+    cache.add_argument(
+        '--teacher', type=Path, metavar='FILE', help="its say in photographs' labels"
+    )
     cache.add_argument('--variants', type=float, default=2.0, help='of each hand ' + _DEFAULT)
     cache.add_argument('--seed', type=int, default=0)
     cache.add_argument('--workers', type=int, default=1, help='loader processes ' + _DEFAULT)

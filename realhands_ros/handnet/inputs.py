@@ -29,9 +29,7 @@ def network_input(
     reduced_px = (keypoints_px + 0.5) * (heatmap_size / size) - 0.5
     return HandNetInput(
         image=(image - config.image_centre) / config.image_scale,
-        heatmaps=gaussian_heatmaps(
-            reduced_px, heatmap_size, config.heatmap_sigma * heatmap_size
-        ),
+        heatmaps=gaussian_heatmaps(reduced_px, heatmap_size, config.heatmap_sigma * heatmap_size),
         landmarks=landmark_vector(to_ndc(keypoints_px, size), world, half_angle),
     )
 

@@ -194,7 +194,9 @@ class FeatureCache:
             self._columns = {n: np.load(folder / f'{n}.npy') for n in names}
             self._crops, self._pairs = int(facts['crops']), int(facts['pairs'])
         except (OSError, ValueError, KeyError) as error:
-            message = f'{folder} holds no features ({error}): make them with `realhands train cache`'
+            message = (
+                f'{folder} holds no features ({error}): make them with `realhands train cache`'
+            )
             raise DatasetError(message) from error
         if any(len(column) != self._crops for column in self._columns.values()):
             message = f'{folder} has columns of other lengths than its {self._crops} crops'

@@ -213,9 +213,7 @@ class Trainer:
     def _batches(self, planned: PlannedStage) -> Iterator[TrainingBatch]:
         """Return the batches that are left of a stage."""
         if not planned.stage.cached:
-            return batches(
-                self._stream(planned), self._place.step, workers=self._config.workers
-            )
+            return batches(self._stream(planned), self._place.step, workers=self._config.workers)
         if self._cache is None:
             message = (
                 f'the stage {planned.stage.name} reads features: make them with '

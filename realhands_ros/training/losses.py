@@ -90,9 +90,7 @@ def mano_terms(
     terms = {
         'pose': _mean((regression.pose_code - code).square().mean(1), weight),
         'shape': _mean((regression.shape - batch.shape).square().mean(1), batch.has_shape),
-        'keypoints_2d': _mean(
-            (projected - batch.keypoints_ndc).square().mean((1, 2)), weight
-        ),
+        'keypoints_2d': _mean((projected - batch.keypoints_ndc).square().mean((1, 2)), weight),
         'shape_norm': regression.shape.square().mean(),
         'camera': _mean(scale_px.square(), batch.is_metric),
     }
