@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.handnet.blocks import (
     InvertedResidual,
     ResidualBlock,
@@ -22,7 +23,6 @@ from realhands_ros.handnet.blocks import (
     residual_stage,
 )
 from realhands_ros.handnet.config import HandNetConfig
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 
 # EfficientNet-Lite0 (Tan and Le, "EfficientNet", 2019), as MediaPipe's landmark network has it:
 # widths that the configuration does not name.

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE
 from realhands_ros.errors import DatasetError
 from realhands_ros.hand.layer import HandModel
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_POSE
 from realhands_ros.handnet.inputs import to_ndc
 from realhands_ros.handnet.landmarks import landmark_vector
 from realhands_ros.handnet.network import HandNet, regress_features
