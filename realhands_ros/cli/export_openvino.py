@@ -29,6 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--calibrate', type=Path, nargs='+', default=[], metavar='DIR', help='synthetic datasets'
     )
     parser.add_argument(
+        '--photographs',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='LABELLED',
+        help='to calibrate with as well, half and half',
+    )
+    parser.add_argument(
         '--hands', type=int, default=300, help='to calibrate with (default: %(default)s)'
     )
     parser.add_argument('--noise', type=Path, metavar='NPZ', help='made by `train fit-noise`')
@@ -38,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
     """Export; return 0. Raises WeightsError, ConfigError or DatasetError."""
     network, info = load_weights(args.weights or default_weights_path('torch'))
     batches: list[TrainingBatch] = []
-    if args.calibrate:
+    if args.calibrate or args.photographs:
         noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
         stream = BatchStream(
-            training_source(RunData(synthetic=args.calibrate)),
+            training_source(
+                RunData(
+                    synthetic=args.calibrate, photographs=args.photographs, photograph_share=0.5
+                )
+            ),
             Preparation(info.config, noise, AS_DEPLOYED),
             hands=1,
             seed=_SEED,

@@ -83,7 +83,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
     data.add_argument('--photographs', type=Path, nargs='+', default=[], metavar='LABELLED')
     data.add_argument('--photograph-share', type=float, default=0.4, metavar='SHARE')
-    data.add_argument('--cached', type=Path, metavar='DIR', help='features, made by `cache`')
+    data.add_argument(
+        '--cached', type=Path, nargs='+', default=[], metavar='DIR', help='made by `cache`'
+    )
     data.add_argument('--freihand', type=Path, metavar='DIR', help='needs the official MANO')
     data.add_argument('--render', action='store_true', help='render new images while training')
     data.add_argument('--backgrounds', type=Path, metavar='DIR', help='photographs, for --render')
@@ -132,7 +134,7 @@ def _run(args: argparse.Namespace) -> int:
             group,
             held_out=held_out_batches(data, config.network, noise) if group.is_first else (),
             start=start,
-            cache=FeatureCache(args.cached) if args.cached else None,
+            cache=FeatureCache(*args.cached) if args.cached else None,
             photograph_share=args.photograph_share if args.photographs else None,
         )
         finished = trainer.train()
@@ -202,7 +204,7 @@ def _settings(
         'synthetic': [str(folder) for folder in args.synthetic],
         'photographs': [str(folder) for folder in args.photographs],
         'photograph_share': args.photograph_share,
-        'cached': str(args.cached),
+        'cached': [str(folder) for folder in args.cached],
         'pretrained': args.pretrained,
         'freihand': str(args.freihand),
         'render': args.render,

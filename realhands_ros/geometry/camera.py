@@ -27,8 +27,9 @@ class PinholeCamera:
     """
     One undistorted camera of a rig.
 
-    ``intrinsics`` is K, (3, 3), in pixels; of a crop, the crop's affine times K. ``rotation`` (3, 3) and ``translation`` (3,) take
-    points from the rig's frame (the left optical frame) to this camera's: ``x_cam = R x_rig + t``.
+    ``intrinsics`` is K, (3, 3), in pixels; of a crop, the crop's affine times K. ``rotation``
+    (3, 3) and ``translation`` (3,) take points from the rig's frame (the left optical frame) to
+    this camera's: ``x_cam = R x_rig + t``.
     Raises CalibrationError when K, R, t or the image size cannot be a camera's.
     """
 

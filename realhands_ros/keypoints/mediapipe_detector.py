@@ -125,10 +125,13 @@ _CORNER_PX = 0.5
 _LEAST_SHARE_INSIDE = 0.25
 # An image longer than it is wide by less than this is searched as a whole only.
 _LEAST_REST = 0.2
+# A palm that fills the image is larger than those the palm model has learnt: within a border of
+# this share of the longer side it is not.
+_BORDER = 1 / 3
 
 
 class Part(NamedTuple):
-    """A rectangle of an image, in pixels."""
+    """A rectangle of an image, in pixels; it may reach beyond the image on all sides."""
 
     left: int
     top: int
@@ -256,19 +259,22 @@ def search_parts(size: tuple[int, int]) -> list[Part]:
     Return the parts of an image of ``size`` (width, height) in which palms are looked for.
 
     The whole, then squares as high (wide) as it, each of which shares half of its area with the
-    next: at the model's 192 pixels the palm of an arm's length away is lost in a wide image.
+    next: at the model's 192 pixels the palm of an arm's length away is lost in a wide image. The
+    last part is the image within a border, for a hand that fills it.
     """
     width, height = size
     side = min(width, height)
     rest = max(width, height) - side
+    border = round(_BORDER * max(width, height))
     whole = Part(0, 0, width, height)
+    around = Part(-border, -border, width + 2 * border, height + 2 * border)
     if rest < _LEAST_REST * side:
-        return [whole]
+        return [whole, around]
     steps = int(np.ceil(2 * rest / side))
     starts = [round(rest * step / steps) for step in range(steps + 1)]
     if width > height:
-        return [whole, *(Part(start, 0, side, side) for start in starts)]
-    return [whole, *(Part(0, start, side, side) for start in starts)]
+        return [whole, *(Part(start, 0, side, side) for start in starts), around]
+    return [whole, *(Part(0, start, side, side) for start in starts), around]
 
 
 def is_same_hand(one: HandDetection, other: HandDetection) -> bool:
@@ -298,7 +304,13 @@ def _picture(image: ViewImage, region: Region) -> Image:
 
 
 def _letterbox(pixels: Image, part: Part) -> tuple[Image, FloatArray]:
-    """Return a part of an image in the palm model's picture, RGB, and the affine (2, 3) to it."""
+    """
+    Return a part of an image in the palm model's picture, RGB, and the affine (2, 3) to it.
+
+    Where the part reaches beyond the image, the image's edge is repeated.
+    """
+    if part.left < 0:
+        return _letterbox_with_border(pixels, part)
     scale = PALM_INPUT_SIZE / max(part.width, part.height)
     width, height = (max(1, round(scale * side)) for side in (part.width, part.height))
     cut = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
@@ -309,6 +321,23 @@ def _letterbox(pixels: Image, part: Part) -> tuple[Image, FloatArray]:
     x_scale, y_scale = width / part.width, height / part.height
     x_offset, y_offset = left - x_scale * part.left, top - y_scale * part.top
     return picture, np.array([[x_scale, 0.0, x_offset], [0.0, y_scale, y_offset]])
+
+
+def _letterbox_with_border(pixels: Image, part: Part) -> tuple[Image, FloatArray]:
+    height, width = pixels.shape[:2]
+    scale = PALM_INPUT_SIZE / max(part.width, part.height)
+    inner_width, inner_height = (max(1, round(scale * side)) for side in (width, height))
+    small = to_rgb(
+        np.asarray(cv2.resize(pixels, (inner_width, inner_height), interpolation=cv2.INTER_AREA))
+    )
+    left, top = (PALM_INPUT_SIZE - inner_width) // 2, (PALM_INPUT_SIZE - inner_height) // 2
+    right, bottom = PALM_INPUT_SIZE - inner_width - left, PALM_INPUT_SIZE - inner_height - top
+    picture = np.asarray(
+        cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE), dtype=np.uint8
+    )
+    return picture, np.array([
+        [inner_width / width, 0.0, left], [0.0, inner_height / height, top],
+    ])  # fmt: skip
 
 
 def _share_inside(region: Region, size: tuple[int, int]) -> float:

@@ -25,8 +25,8 @@ class TrainingBatch(NamedTuple):
     Targets: ``root`` (N, 3, 3) and ``root_aa`` (N, 3) in the crop's axes; ``fingers_aa`` (N, 45);
     ``shape`` (N, 10) and ``has_shape`` (N,) bool; ``keypoints_ndc`` (N, 21, 2) in normalised crop
     coordinates; ``pose_weight`` (N,) what pose and keypoints count; ``is_metric`` (N,) bool: size
-    and distance are known; ``keypoints`` (N, 21, 3) in the crop's axes relative to the reference keypoint,
-    metres; ``scale`` (N,) of the weak-perspective camera, 1/m.
+    and distance are known; ``keypoints`` (N, 21, 3) in the crop's axes relative to the reference
+    keypoint, metres; ``scale`` (N,) of the weak-perspective camera, 1/m.
     Of the crop's camera: ``half_angle`` (N,), tangent of half the crop's angle; ``projection``
     (N, 3, 3), from the crop's axes to homogeneous normalised crop coordinates; ``to_rig``
     (N, 3, 3), from the crop's axes to the rig's.

@@ -12,7 +12,7 @@ A folder holds ``NAME.npy`` for each field of TrainingBatch but the pictures, N 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ import numpy as np
 import roma
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from tqdm import tqdm
 
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE
@@ -31,8 +30,8 @@ from realhands_ros.handnet.landmarks import landmark_vector
 from realhands_ros.handnet.network import HandNet, regress_features
 from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.stereo import blend_rotations
-from realhands_ros.openvino_runtime import has_openvino, infer_request, load_openvino
 from realhands_ros.training.batch import TrainingBatch
+from realhands_ros.training.frozen_encoder import FrozenEncoder
 from realhands_ros.training.hand_source import HandSource
 from realhands_ros.training.keypoint_noise import KeypointNoise
 from realhands_ros.training.photometric import PhotometricConfig, vary_looks
@@ -40,6 +39,7 @@ from realhands_ros.training.preparation import HIDDEN_SHARE, Preparation, Prepar
 from realhands_ros.training.stream import BatchStream, batches
 
 _PICTURES = ('image', 'mask', 'has_mask')
+_COLUMNS = [name for name in TrainingBatch._fields if name not in _PICTURES]
 _FACTS = 'cache.json'
 _BATCH = 32
 
@@ -75,7 +75,7 @@ def write_features(
     """
     hand_model = HandModel.load()
     preparation = Preparation(network.config, noise, ALL_KEYPOINTS)
-    encode = _encoder(network)
+    encode = FrozenEncoder(network)
     columns: dict[str, list[NDArray[np.generic]]] = {}
     pairs, total = 0, 0
     for number, (source, hands) in enumerate(sources):
@@ -105,41 +105,9 @@ def write_features(
     return total
 
 
-class _Encoder(nn.Module):
-    """Image head and tail: (B, 3, S, S) in 0..1 to averaged features (B, C)."""
-
-    def __init__(self, network: HandNet) -> None:
-        super().__init__()
-        self._network = network
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        network, config = self._network, self._network.config
-        centred = (images - config.image_centre) / config.image_scale
-        features: torch.Tensor = network.tail(network.image_head(centred).down3).pooled
-        return features
-
-
-def _encoder(network: HandNet) -> Callable[[torch.Tensor], NDArray[np.float32]]:
-    """Return the encoder, run by OpenVINO where it is installed: many times faster on a CPU."""
-    encoder = _Encoder(network).eval()
-    if not has_openvino():
-        return lambda images: encoder(images).numpy()
-    size = network.config.input_size
-    example = torch.zeros(2, 3, size, size)
-    traced = torch.jit.trace(encoder, example, check_trace=False)  # type: ignore[no-untyped-call]
-    model = load_openvino().convert_model(traced, example_input=example)
-    request = infer_request(model, threads=torch.get_num_threads())
-
-    def run(images: torch.Tensor) -> NDArray[np.float32]:
-        request.infer([images.contiguous().numpy()])
-        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
-
-    return run
-
-
 @torch.inference_mode()
 def _features(
-    encode: Callable[[torch.Tensor], NDArray[np.float32]], batch: TrainingBatch, seed: int
+    encode: FrozenEncoder, batch: TrainingBatch, seed: int
 ) -> dict[str, NDArray[np.generic]]:
     images = batch.image.permute(0, 3, 1, 2).float() / 255.0
     generator = torch.Generator().manual_seed(seed)
@@ -149,7 +117,7 @@ def _features(
         for name, tensor in batch._asdict().items()
         if tensor is not None and name not in _PICTURES
     }
-    row['pooled'] = encode(images).astype(np.float16)
+    row['pooled'] = encode(images).pooled.numpy().astype(np.float16)
     return row
 
 
@@ -184,23 +152,23 @@ def _taught(
 
 
 class FeatureCache:
-    """Reads what ``write_features`` wrote."""
+    """Reads what ``write_features`` wrote into one folder or several."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open it; DatasetError when it is missing or damaged."""
-        try:
-            facts = json.loads((folder / _FACTS).read_text())
-            names = [n for n in TrainingBatch._fields if n not in _PICTURES]
-            self._columns = {n: np.load(folder / f'{n}.npy') for n in names}
-            self._crops, self._pairs = int(facts['crops']), int(facts['pairs'])
-        except (OSError, ValueError, KeyError) as error:
-            message = (
-                f'{folder} holds no features ({error}): make them with `realhands train cache`'
-            )
-            raise DatasetError(message) from error
-        if any(len(column) != self._crops for column in self._columns.values()):
-            message = f'{folder} has columns of other lengths than its {self._crops} crops'
-            raise DatasetError(message)
+    def __init__(self, *folders: Path) -> None:
+        """Open them; DatasetError when one is missing or damaged."""
+        parts = [_read(folder) for folder in folders]
+        # Pairs first, single views behind them.
+        slices = [slice(2 * pairs) for _, pairs in parts], [slice(2 * n, None) for _, n in parts]
+        self._columns = {
+            name: np.concatenate([
+                columns[name][rows]
+                for group in slices
+                for (columns, _), rows in zip(parts, group, strict=True)
+            ])
+            for name in _COLUMNS
+        }  # fmt: skip
+        self._crops = len(self._columns['pooled'])
+        self._pairs = sum(pairs for _, pairs in parts)
 
     def __len__(self) -> int:
         """Return the number of crops."""
@@ -254,6 +222,21 @@ class FeatureCache:
         return TrainingBatch(
             image=empty, mask=empty, has_mask=torch.zeros(len(rows), dtype=torch.bool), **tensors
         )
+
+
+def _read(folder: Path) -> tuple[dict[str, NDArray[np.generic]], int]:
+    """Return the columns of one folder, and how many pairs of views they begin with."""
+    try:
+        facts = json.loads((folder / _FACTS).read_text())
+        columns = {name: np.load(folder / f'{name}.npy') for name in _COLUMNS}
+        crops, pairs = int(facts['crops']), int(facts['pairs'])
+    except (OSError, ValueError, KeyError) as error:
+        message = f'{folder} holds no features ({error}): make them with `realhands train cache`'
+        raise DatasetError(message) from error
+    if any(len(column) != crops for column in columns.values()):
+        message = f'{folder} has columns of other lengths than its {crops} crops: make it anew'
+        raise DatasetError(message)
+    return columns, pairs
 
 
 def _hide(

@@ -80,8 +80,8 @@ def training_source(data: RunData, hand_model: HandModel | None = None) -> HandS
     ]
     if not sources and not photographs:
         message = (
-            'there is nothing to train on: give --synthetic DIR, --photographs DIR, --freihand DIR '
-            'or --render'
+            'there is nothing to train on: give --synthetic DIR, --photographs LABELLED, '
+            '--freihand DIR or --render'
         )
         raise ConfigError(message)
     share = data.photograph_share if photographs else 0.0

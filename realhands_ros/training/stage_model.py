@@ -16,6 +16,7 @@ from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.regressor import Regression
 from realhands_ros.handnet.stereo import POSE_BLENDS, blend_shapes
 from realhands_ros.training.batch import TrainingBatch
+from realhands_ros.training.frozen_encoder import FrozenEncoder, ImageFeatures
 from realhands_ros.training.losses import (
     LossWeights,
     Terms,
@@ -46,6 +47,10 @@ class StageModel(nn.Module):
         self._weights = weights
         self._pose_blend: PoseBlend = pose_blend
         freeze_all_but(network, stage)
+        # What is not trained need not be run by what trains.
+        draws_only = stage.trains == ('decoder',) and stage.route == 'image'
+        on_cpu = next(network.parameters()).device.type == 'cpu'
+        self._encode = FrozenEncoder(network) if draws_only and on_cpu else None
 
     def forward(self, images: torch.Tensor, masks: torch.Tensor, batch: TrainingBatch) -> Terms:
         """
@@ -55,6 +60,9 @@ class StageModel(nn.Module):
         """
         config = self.network.config
         objectives = self._stage.objectives
+        if self._encode is not None:
+            logits = self._draw(self._encode(images))
+            return segmentation_terms(logits, masks, batch.has_mask)
         if batch.pooled is not None:
             landmarks = landmark_vector(
                 to_ndc(batch.keypoints_px, config.input_size), batch.world, batch.half_angle
@@ -81,6 +89,11 @@ class StageModel(nn.Module):
             if 'stereo' in objectives:
                 terms |= self._stereo_terms(output.regression, batch)
         return terms
+
+    def _draw(self, features: ImageFeatures) -> torch.Tensor:
+        down1, down2, down3, down4, down5, _ = features
+        logits: torch.Tensor = self.network.decoder(down5, down4, down3, down2, down1)
+        return logits
 
     def _stereo_terms(self, regression: Regression, batch: TrainingBatch) -> Terms:
         rotations, shape = fuse_views(self.network, regression, batch.to_rig, self._pose_blend)

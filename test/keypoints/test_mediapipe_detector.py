@@ -153,10 +153,12 @@ def test_noise_is_no_hand(still):
 
 
 def test_parts_cover_wide_and_tall_images():
-    assert len(search_parts((400, 380))) == 1
+    assert len(search_parts((400, 380))) == 2
     for size in ((672, 376), (376, 672), (1920, 1080), (2000, 300)):
-        whole, *squares = search_parts(size)
+        whole, *squares, around = search_parts(size)
         assert whole[2:] == size
+        assert around.left == around.top == -round(max(size) / 3)
+        assert (around.width + 2 * around.left, around.height + 2 * around.top) == size
         covered = np.zeros(size[::-1], bool)
         for part in squares:
             assert part.width == part.height == min(size)
