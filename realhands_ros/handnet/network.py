@@ -73,13 +73,18 @@ class HandNet(nn.Module):
         *,
         route: Route = 'both',
         with_silhouette: bool = True,
+        image: HeadFeatures | None = None,
     ) -> HandNetOutput:
-        """Look at a batch of crops; a silhouette needs the image to be on the route."""
-        image: HeadFeatures | None = None
+        """
+        Look at a batch of crops; a silhouette needs the image to be on the route.
+
+        ``image``: what the image head makes of the images, where that is known already.
+        """
         if route == 'keypoints':
             features = self.keypoint_head(inputs.heatmaps).down3
         else:
-            image = self.image_head(inputs.image)
+            if image is None:
+                image = self.image_head(inputs.image)
             features = image.down3
         if route == 'both':
             features = self.fusion(features, self.keypoint_head(inputs.heatmaps).down3)

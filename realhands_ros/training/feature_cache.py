@@ -117,7 +117,7 @@ def _features(
         for name, tensor in batch._asdict().items()
         if tensor is not None and name not in _PICTURES
     }
-    row['pooled'] = encode(images).pooled.numpy().astype(np.float16)
+    row['pooled'] = encode(images).tail.pooled.numpy().astype(np.float16)
     return row
 
 

@@ -12,27 +12,24 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from realhands_ros.handnet.encoder import HeadFeatures, TailFeatures
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.openvino_runtime import has_openvino, infer_request, load_openvino
 
 
 class ImageFeatures(NamedTuple):
-    """Features of images, finest first (HeadFeatures, TailFeatures)."""
+    """Features of images; ``tail`` None where it was left out."""
 
-    down1: torch.Tensor
-    down2: torch.Tensor
-    down3: torch.Tensor
-    down4: torch.Tensor
-    down5: torch.Tensor
-    pooled: torch.Tensor
+    head: HeadFeatures
+    tail: TailFeatures | None
 
 
 class FrozenEncoder:
     """Images (B, 3, S, S) in 0..1 to ImageFeatures, without gradients."""
 
-    def __init__(self, network: HandNet) -> None:
+    def __init__(self, network: HandNet, *, with_tail: bool = True) -> None:
         """Take the weights as they are now."""
-        encoder = _Encoder(network).eval()
+        encoder = _Encoder(network, with_tail=with_tail).eval()
         self._run = encoder
         if has_openvino():
             size = network.config.input_size
@@ -48,20 +45,22 @@ class FrozenEncoder:
     def __call__(self, images: torch.Tensor) -> ImageFeatures:
         """Encode."""
         if self._run is not None:
-            return ImageFeatures(*self._run(images))
-        self._request.infer([images.contiguous().numpy()])
-        outputs = range(len(ImageFeatures._fields))
-        tensors = (self._request.get_output_tensor(i).data for i in outputs)
-        return ImageFeatures(*(torch.tensor(array) for array in tensors))
+            tensors = self._run(images)
+        else:
+            self._request.infer([images.contiguous().numpy()])
+            outputs = (tensor.data for tensor in self._request.output_tensors)
+            tensors = tuple(torch.tensor(array) for array in outputs)
+        tail = TailFeatures(*tensors[3:]) if len(tensors) > 3 else None
+        return ImageFeatures(HeadFeatures(*tensors[:3]), tail)
 
 
 class _Encoder(nn.Module):
-    def __init__(self, network: HandNet) -> None:
+    def __init__(self, network: HandNet, *, with_tail: bool) -> None:
         super().__init__()
         self._network = network
+        self._with_tail = with_tail
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         network, config = self._network, self._network.config
         head = network.image_head((images - config.image_centre) / config.image_scale)
-        tail = network.tail(head.down3)
-        return (*head, *tail)
+        return (*head, *network.tail(head.down3)) if self._with_tail else tuple(head)

@@ -16,7 +16,7 @@ from realhands_ros.handnet.posing import pose_hand
 from realhands_ros.handnet.regressor import Regression
 from realhands_ros.handnet.stereo import POSE_BLENDS, blend_shapes
 from realhands_ros.training.batch import TrainingBatch
-from realhands_ros.training.frozen_encoder import FrozenEncoder, ImageFeatures
+from realhands_ros.training.frozen_encoder import FrozenEncoder
 from realhands_ros.training.losses import (
     LossWeights,
     Terms,
@@ -48,9 +48,12 @@ class StageModel(nn.Module):
         self._pose_blend: PoseBlend = pose_blend
         freeze_all_but(network, stage)
         # What is not trained need not be run by what trains.
-        draws_only = stage.trains == ('decoder',) and stage.route == 'image'
+        self._draws_only = stage.trains == ('decoder',) and stage.route == 'image'
         on_cpu = next(network.parameters()).device.type == 'cpu'
-        self._encode = FrozenEncoder(network) if draws_only and on_cpu else None
+        keeps_head = stage.route != 'keypoints' and 'image_head' not in stage.trains
+        self._encode = None
+        if keeps_head and on_cpu and not stage.cached:
+            self._encode = FrozenEncoder(network, with_tail=self._draws_only)
 
     def forward(self, images: torch.Tensor, masks: torch.Tensor, batch: TrainingBatch) -> Terms:
         """
@@ -60,8 +63,12 @@ class StageModel(nn.Module):
         """
         config = self.network.config
         objectives = self._stage.objectives
-        if self._encode is not None:
-            logits = self._draw(self._encode(images))
+        frozen = None if self._encode is None else self._encode(images)
+        if frozen is not None and frozen.tail is not None:
+            head, tail = frozen
+            logits = self.network.decoder(
+                tail.down5, tail.down4, head.down3, head.down2, head.down1
+            )
             return segmentation_terms(logits, masks, batch.has_mask)
         if batch.pooled is not None:
             landmarks = landmark_vector(
@@ -73,6 +80,7 @@ class StageModel(nn.Module):
                 network_input(config, images, batch.keypoints_px, batch.world, batch.half_angle),
                 route=self._stage.route,
                 with_silhouette='segmentation' in objectives,
+                image=None if frozen is None else frozen.head,
             )
         terms: Terms = {}
         with torch.autocast(images.device.type, enabled=False):
@@ -89,11 +97,6 @@ class StageModel(nn.Module):
             if 'stereo' in objectives:
                 terms |= self._stereo_terms(output.regression, batch)
         return terms
-
-    def _draw(self, features: ImageFeatures) -> torch.Tensor:
-        down1, down2, down3, down4, down5, _ = features
-        logits: torch.Tensor = self.network.decoder(down5, down4, down3, down2, down1)
-        return logits
 
     def _stereo_terms(self, regression: Regression, batch: TrainingBatch) -> Terms:
         rotations, shape = fuse_views(self.network, regression, batch.to_rig, self._pose_blend)
