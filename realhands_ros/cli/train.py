@@ -21,7 +21,7 @@ from realhands_ros.training.hand_source import SyntheticSource
 from realhands_ros.training.keypoint_noise import KeypointNoise
 from realhands_ros.training.loop import Trainer, TrainingConfig
 from realhands_ros.training.losses import LOSSES, default_loss
-from realhands_ros.training.marks_fit import fit_marks, marked_views
+from realhands_ros.training.marks_fit import blend_marks, fit_marks, mark_noise, marked_views
 from realhands_ros.training.preparation import Preparation
 from realhands_ros.training.pretrained import PRETRAINED
 from realhands_ros.training.run_data import (
@@ -251,8 +251,10 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _fit_marks(args: argparse.Namespace) -> int:
     views = marked_views(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
-    matrix = fit_marks(views)
-    save_marks(args.out, matrix, views=len(views.true))
+    measured = fit_marks(views)
+    matrix = blend_marks(measured)
+    noise = mark_noise(views, measured, matrix)
+    save_marks(args.out, matrix, noise, measured=measured, views=len(views.true))
     before, after = (
         100 * np.median(np.linalg.norm(views.detected - marks, axis=2))
         for marks in (views.true, matrix @ views.true)

@@ -90,6 +90,7 @@ class HandMesh:
     reprojection_error_px: float = float('nan')
     silhouette_iou: float = float('nan')
     views: tuple[HandView, ...] = ()
+    world_landmarks: tuple[FloatArray | None, ...] = ()
 
 
 def with_silhouettes(

@@ -246,6 +246,7 @@ class HandNetStage:
             score=hand.observation.score,
             stage=MeshStage.REGRESSED,
             views=_with_network_output(hand, prediction, cameras),
+            world_landmarks=hand.observation.world_landmarks,
         )
         return _judged(mesh, hand, self._marks)
 

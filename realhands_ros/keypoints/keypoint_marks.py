@@ -5,14 +5,15 @@ MediaPipe's wrist lies nearer to the fingers than the model's joint, its fingert
 and not at the very end, and so on: a tenth of the hand at the wrist. Whoever lays the model on
 detected keypoints must compare them with such marks, or the hand comes to lie beside itself. A
 mark is a weighted mean of the model's keypoints, the same for every pose; `realhands train
-fit-marks` fits the weights to what MediaPipe finds in images with known truth.
+fit-marks` fits the weights to what MediaPipe finds in images with known truth, and measures how
+far detected keypoints lie from their marks where the hand is seen clearly.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,17 @@ FloatArray = NDArray[np.float64]
 # Who marked the keypoints: MediaPipe, or something that hits the model's own.
 KeypointMarks = Literal['mediapipe', 'exact']
 
+# Keypoints that hit the model's own do so within this share of the hand (refinement_samples.py).
+_EXACT_NOISE = 0.015
+
 SHIPPED_MARKS = 'models/mediapipe_marks.npz'
+
+
+class Marks(NamedTuple):
+    """The matrix (21, 21) of ``marks_matrix`` and the noise (21,) of ``marks_noise``."""
+
+    matrix: FloatArray
+    noise: FloatArray
 
 
 def marks_matrix(marks: KeypointMarks) -> FloatArray:
@@ -40,28 +51,45 @@ def marks_matrix(marks: KeypointMarks) -> FloatArray:
         raise ConfigError(message)
     if marks == 'exact':
         return np.eye(NUM_KEYPOINTS)
-    return _shipped().copy()
+    return _shipped().matrix.copy()
 
 
-def save_marks(path: Path, matrix: FloatArray, **facts: Any) -> None:
-    """Write a matrix (21, 21), and facts about its making, to an npz file."""
-    np.savez_compressed(path, matrix=matrix, **facts)
+def marks_noise(marks: KeypointMarks) -> FloatArray:
+    """
+    Return the standard deviation (21,) of a detected keypoint from its mark, along each axis.
+
+    As a share of the longer side of the keypoints' box, where the keypoint is seen. Raises as
+    ``marks_matrix``.
+    """
+    if marks == 'exact':
+        return np.full(NUM_KEYPOINTS, _EXACT_NOISE)
+    marks_matrix(marks)
+    return _shipped().noise.copy()
 
 
-def load_marks(path: Path) -> FloatArray:
+def save_marks(path: Path, matrix: FloatArray, noise: FloatArray, **facts: Any) -> None:
+    """Write a matrix (21, 21), noise (21,), and facts about their making, to an npz file."""
+    np.savez_compressed(path, matrix=matrix, noise=noise, **facts)
+
+
+def load_marks(path: Path) -> Marks:
     """Read what ``save_marks`` wrote; ConfigError when it is missing or something else."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             matrix = np.asarray(archive['matrix'], dtype=np.float64)
+            noise = np.asarray(archive['noise'], dtype=np.float64)
     except (OSError, EOFError, KeyError, ValueError) as error:
         message = f'{path} holds no keypoint marks ({error}): restore it (git checkout)'
         raise ConfigError(message) from error
     if matrix.shape != (NUM_KEYPOINTS, NUM_KEYPOINTS) or not np.isfinite(matrix).all():
         message = f'{path} holds a matrix of shape {matrix.shape}, not (21, 21), or NaN'
         raise ConfigError(message)
-    return matrix
+    if noise.shape != (NUM_KEYPOINTS,) or not (noise > 0.0).all():
+        message = f'{path} holds noise of shape {noise.shape}, not (21,), or none above zero'
+        raise ConfigError(message)
+    return Marks(matrix, noise)
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> FloatArray:
+def _shipped() -> Marks:
     return load_marks(resource_path(SHIPPED_MARKS))

@@ -16,9 +16,10 @@ import numpy as np
 
 from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.hand.fast_model import FastHandOutput
-from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
+from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix, marks_noise
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.input_check import MIN_DEPTH_M
+from realhands_ros.refinement.keypoint_noise import depth_behind, keypoint_precision
 from realhands_ros.refinement.keypoint_term import KeypointTerm, keypoint_term
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M
 from realhands_ros.refinement.parameter_terms import (
@@ -33,6 +34,7 @@ from realhands_ros.refinement.refinement_model import TIP_KEYPOINTS, TIP_VERTICE
 from realhands_ros.refinement.silhouette_settings import Renderer
 from realhands_ros.refinement.silhouette_term import SilhouetteTerm
 from realhands_ros.refinement.view_set import ViewSet
+from realhands_ros.refinement.world_term import WorldLandmarks, WorldTerm
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,15 @@ class EnergyConfig:
     Weights of the energy's terms; zero switches a term off.
 
     The first five are the paper's l1..l5. ``keypoints`` weighs the squared distance to detected
-    keypoints in NDC, ``keypoint_scale`` (NDC) being where it stops growing, ``keypoint_marks`` who
-    marked them. ``joint_limits`` is
+    keypoints in their standard deviations, ``keypoint_scale`` of them being where it stops
+    growing; ``keypoint_marks`` says who marked them, and thereby what their deviations are where
+    they are seen, and ``hidden_noise`` what is added (shares of the hand) for each metre that they
+    lie behind the hand's surface. ``world_landmarks`` and ``world_scale`` are the same for the
+    detector's own 3D guess. ``joint_limits`` is
     per squared radian beyond a limit, ``shape_prior`` per squared shape coefficient. ``start_...``
     hold parameters near those that came in and ``last_...`` near those of the last frame, where
     there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
-    translation. ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
+    translation. ``shape_prior`` and ``start_...`` are for one view and count half in two. ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
     ``renderer`` draws the soft silhouettes (SoftSilhouette).
     """
 
@@ -55,9 +60,12 @@ class EnergyConfig:
     normal_consistency: float = 1.0
     laplacian: float = 1.0
     edge_length: float = 0.1
-    keypoints: float = 2.0
+    keypoints: float = 0.02
     keypoint_marks: KeypointMarks = 'mediapipe'
-    keypoint_scale: float = 0.1
+    keypoint_scale: float = 3.3
+    hidden_noise: float = 2.0
+    world_landmarks: float = 0.003
+    world_scale: float = 3.0
     joint_limits: float = 0.2
     shape_prior: float = 1e-3
     start_fingers: float = 0.1
@@ -78,9 +86,12 @@ class EnergyConfig:
         network's meshes: there, this trust costs accuracy.
         """
         return cls(
-            keypoints=20.0,
+            # The noise of exact keypoints is one number, so this is 20 a squared NDC of theirs.
+            keypoints=0.01,
             keypoint_marks='exact',
-            keypoint_scale=0.2,
+            keypoint_scale=9.0,
+            hidden_noise=0.0,
+            world_landmarks=0.0,
             start_fingers=0.01,
             start_root=0.005,
             start_translation=0.05,
@@ -92,6 +103,7 @@ class EnergyConfig:
         """Return the paper's energy (eq. 5), without terms of our own."""
         return cls(
             keypoints=0.0,
+            world_landmarks=0.0,
             joint_limits=0.0,
             shape_prior=0.0,
             start_fingers=0.0,
@@ -154,7 +166,11 @@ class Energy:
         self.views = views
         self.config = config
         self.marks = marks_matrix(config.keypoint_marks)
-        self.parameter_terms = _parameter_terms(model, config, start, last)
+        self.parameter_terms = _parameter_terms(
+            model, config, start, last, observed=_observing_views(views)
+        )
+        self.precision = self._precision(start)
+        self.world = WorldLandmarks(views, views.world_landmarks, self.marks)
         self.silhouettes = SilhouetteTerm(
             model.faces,
             views,
@@ -175,6 +191,19 @@ class Energy:
             *self.views.project(self.marks @ keypoints),
         )
 
+    def _precision(self, start: HandParameters) -> FloatArray:
+        """Return how precise the detected keypoints are (B, 21), 1/NDC, if the start is right."""
+        views, hidden_noise = self.views, self.config.hidden_noise
+        behind = np.zeros(views.keypoint_weights.shape)
+        if hidden_noise > 0.0 and self.config.keypoints > 0.0:
+            posed = self.pose(start)
+            behind = depth_behind(
+                posed.vertices_px, posed.vertices_depth, posed.keypoints_px,
+                posed.keypoints_depth, self.model.faces, (views.height, views.width),
+            )  # fmt: skip
+        noise = marks_noise(self.config.keypoint_marks)
+        return keypoint_precision(views, noise, hidden_noise, behind)
+
     def value(self, posed: PosedHand, sigma: float) -> float:
         """Return the energy with silhouettes of softness ``sigma`` (NDC squared)."""
         value, _ = self._silhouettes(posed, sigma, with_gradient=False)
@@ -183,6 +212,8 @@ class Energy:
     def value_without_silhouettes(self, posed: PosedHand) -> float:
         """Return all terms of the energy but the silhouettes."""
         keypoints = self.config.keypoints * self.keypoint_term(posed).value
+        if self.has_world_landmarks:
+            keypoints += self.config.world_landmarks * self.world_term(posed).value
         parameters = self.parameter_terms.value(posed.parameters.vector)
         return keypoints + self._mesh(posed, None) + parameters
 
@@ -192,6 +223,10 @@ class Energy:
         by_vertices = by_silhouette
         mesh = self._mesh(posed, by_vertices)
         keypoints, by_keypoints = self._keypoints(posed)
+        if self.has_world_landmarks:
+            world, weight = self.world_term(posed), self.config.world_landmarks
+            keypoints += weight * world.value
+            by_keypoints = by_keypoints + weight * world.gradient
         parameters, by_vector, _ = self.parameter_terms.derivatives(posed.parameters.vector)
         by_model = self.model.hand.vjp(posed.output, by_vertices, by_keypoints)
         by_vector += np.concatenate([by_model.pose_aa, by_model.shape, by_model.translation])
@@ -206,13 +241,24 @@ class Energy:
         return bool(self.config.keypoints > 0.0 and self.views.keypoint_weights.any())
 
     @property
+    def has_world_landmarks(self) -> bool:
+        """Return whether there are world landmarks and they count."""
+        return bool(self.config.world_landmarks > 0.0 and self.world)
+
+    def world_term(self, posed: PosedHand) -> WorldTerm:
+        """Return the term of the world landmarks, not weighted."""
+        return self.world.term(posed.keypoints, self.config.world_scale)
+
+    @property
     def has_silhouettes(self) -> bool:
         """Return whether there are target masks and they count."""
         return bool(self.config.silhouette > 0.0 and self.views.has_target.any())
 
     def keypoint_term(self, posed: PosedHand, scale: float | None = None) -> KeypointTerm:
         """Return the keypoint term, not weighted; ``scale`` (NDC) as configured, or another."""
-        return keypoint_term(posed.keypoints_px, self.views, scale or self.config.keypoint_scale)
+        return keypoint_term(
+            posed.keypoints_px, self.views, self.precision, scale or self.config.keypoint_scale
+        )
 
     def _silhouettes(
         self, posed: PosedHand, sigma: float, *, with_gradient: bool
@@ -248,11 +294,18 @@ class Energy:
         return value + self._offset_weight * float(np.vdot(offsets, offsets))
 
 
+def _observing_views(views: ViewSet) -> int:
+    """Return how many views have keypoints or a mask, at least one."""
+    return max(int((views.has_target | views.keypoint_weights.any(axis=1)).sum()), 1)
+
+
 def _parameter_terms(
     model: RefinementModel,
     config: EnergyConfig,
     start: HandParameters,
     last: HandParameters | None,
+    *,
+    observed: int,
 ) -> ParameterTerms:
     length = LENGTH_UNIT_M**2
     near_start = _weights(
@@ -260,7 +313,8 @@ def _parameter_terms(
         root=config.start_root,
         translation=config.start_translation / length,
     )
-    weights = [_weights(shape=config.shape_prior), near_start]
+    # What is observed is a mean over the views, and two of them know twice as much.
+    weights = [_weights(shape=config.shape_prior) / observed, near_start / observed]
     centres = [np.zeros(NUM_PARAMETERS), start.vector]
     if last is not None:
         near_last = _weights(

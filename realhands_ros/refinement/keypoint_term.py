@@ -25,37 +25,47 @@ class KeypointTerm(NamedTuple):
     curvature: FloatArray
 
 
-def keypoint_term(points_px: FloatArray, views: ViewSet, robust_scale: float) -> KeypointTerm:
+def keypoint_term(
+    points_px: FloatArray,
+    views: ViewSet,
+    precision: FloatArray,
+    robust_scale: float,
+) -> KeypointTerm:
     """
-    Return the mean over views, weighted by score over keypoints, of Geman and McClure's function.
+    Return the robust distances of ``points_px`` (B, 21, 2) from the detected keypoints.
 
-    ``rho(e) = e^2 / (1 + (e / robust_scale)^2)`` of the distance e in NDC between ``points_px``
-    (B, 21, 2) and the detected keypoints: quadratic for small distances, constant for outliers.
+    The mean over views and keypoints of ``score * rho(precision * e)``, where e is the distance in
+    NDC, ``precision`` (B, 21) the inverse of a keypoint's standard deviation, and
+    ``rho(u) = u^2 / (1 + (u / robust_scale)^2)`` Geman and McClure's function: quadratic for small
+    distances, constant for outliers. A keypoint that is unknown leaves its share to no other.
     """
     return KeypointTerm(
         *_robust_distances(
-            points_px, views.keypoints_px, views.keypoint_weights, views.ndc_per_px, robust_scale
+            points_px, views.keypoints_px, views.keypoint_weights, precision * views.ndc_per_px,
+            robust_scale,
         )
-    )
+    )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True, error_model='numpy')
 def _robust_distances(  # type: ignore[no-untyped-def]
-    points_px, detected_px, weights, ndc_per_px, robust_scale
+    points_px, detected_px, weights, precision, robust_scale
 ):
-    """Return what KeypointTerm holds; ``weights`` (B, 21) are the keypoints' scores."""
+    """Return what KeypointTerm holds; ``precision`` (B, 21) is in 1/px."""
     curvature, gradient_px = np.zeros(weights.shape), np.zeros(points_px.shape)
-    totals = np.array([view_weights.sum() for view_weights in weights])
-    views_with_keypoints = max((totals > 0.0).sum(), 1)
+    views_with_keypoints = 0
+    for b in range(weights.shape[0]):
+        views_with_keypoints += weights[b].max() > 0.0
+    count = max(views_with_keypoints, 1) * weights.shape[1]
     value = 0.0
     for b in range(weights.shape[0]):
         for k in range(weights.shape[1]):
-            share = weights[b, k] / max(totals[b], 1e-9) / views_with_keypoints
+            share = weights[b, k] / count
             error_px = points_px[b, k] - detected_px[b, k]
-            square = (error_px[0] ** 2 + error_px[1] ** 2) * ndc_per_px**2
+            square = (error_px[0] ** 2 + error_px[1] ** 2) * precision[b, k] ** 2
             falloff = 1.0 / (1.0 + square / robust_scale**2)
             value += share * square * falloff
-            curvature[b, k] = share * falloff * falloff * ndc_per_px**2
+            curvature[b, k] = share * falloff * falloff * precision[b, k] ** 2
             gradient_px[b, k] = 2.0 * curvature[b, k] * error_px
     return value, gradient_px, curvature
 

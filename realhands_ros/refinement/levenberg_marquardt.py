@@ -44,7 +44,7 @@ class LevenbergMarquardtConfig:
     """
 
     keypoint_iterations: int = 1
-    keypoint_scale: float = 0.6
+    keypoint_scale: float = 20.0
     iterations: int = 4
     offset_iterations: int = 1
     contour_error_px: float = 2.0

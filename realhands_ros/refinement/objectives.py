@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from realhands_ros.refinement.contour_matching import ContourPairs
 from realhands_ros.refinement.contour_term import ContourTerm
 from realhands_ros.refinement.energy import Energy, PosedHand
@@ -11,6 +13,7 @@ from realhands_ros.refinement.hand_estimate import FloatArray
 from realhands_ros.refinement.hand_state import HandState, sharp_state
 from realhands_ros.refinement.keypoint_term import keypoint_rows
 from realhands_ros.refinement.normal_equations import normal_equations
+from realhands_ros.refinement.world_term import world_rows
 
 
 class Objective(Protocol):
@@ -38,6 +41,8 @@ class KeypointObjective:
         """Return the posed hand with the value of the objective."""
         energy = self._energy
         keypoints = energy.config.keypoints * energy.keypoint_term(posed, self._scale).value
+        if energy.has_world_landmarks:
+            keypoints += energy.config.world_landmarks * energy.world_term(posed).value
         parameters = energy.parameter_terms.value(posed.parameters.vector)
         return HandState(posed, keypoints + parameters)
 
@@ -89,4 +94,12 @@ def _keypoint_equations(
     error = (posed.keypoints_px - views.keypoints_px).ravel()
     weight = (energy.config.keypoints * term.curvature).repeat(2)
     hessian, gradient = normal_equations(rows, error, weight)
+    if energy.has_world_landmarks:
+        world = energy.world_term(posed)
+        added = normal_equations(
+            world_rows(energy.world.rows, jacobian.astype(np.float64)), world.residual,
+            energy.config.world_landmarks * world.curvature,
+        )  # fmt: skip
+        hessian += added[0]
+        gradient += added[1]
     return hessian, gradient

@@ -74,9 +74,10 @@ class RefinementStage:
 def _estimate(
     mesh: HandMesh, cameras: Sequence[PinholeCamera], last: HandMesh | None
 ) -> HandEstimate:
+    worlds = (*mesh.world_landmarks, None, None)
     views = [
-        _observation(view, view.crop_affine, size, camera)
-        for view, camera in zip(mesh.views, cameras, strict=False)
+        _observation(view, view.crop_affine, size, camera, world)
+        for view, camera, world in zip(mesh.views, cameras, worlds, strict=False)
         if view.crop_affine is not None and (size := _crop_size(view)) is not None
     ]
     if mesh.handedness == 'left':
@@ -95,7 +96,11 @@ def _crop_size(view: HandView) -> tuple[int, int] | None:
 
 
 def _observation(
-    view: HandView, affine: ArrayLike, size: tuple[int, int], camera: PinholeCamera
+    view: HandView,
+    affine: ArrayLike,
+    size: tuple[int, int],
+    camera: PinholeCamera,
+    world: ArrayLike | None,
 ) -> ViewObservation:
     """Return what one view observed, in the pixels of its crop of ``size`` (height, width)."""
     return ViewObservation(
@@ -103,6 +108,7 @@ def _observation(
         None if view.silhouette is None else view.silhouette.astype(np.float32) / 255.0,
         apply_affine(affine, view.keypoints_px),
         np.asarray(view.keypoint_scores, dtype=np.float64),
+        None if world is None else np.asarray(world, dtype=np.float64),
     )
 
 
@@ -112,6 +118,7 @@ def _mirrored_observation(view: ViewObservation) -> ViewObservation:
         None if view.target is None else view.target[:, ::-1],
         None if view.keypoints_px is None else mirror_pixels(view.keypoints_px, view.camera.width),
         view.keypoint_scores,
+        None if view.world_landmarks is None else mirror_points(view.world_landmarks),
     )
 
 

@@ -39,6 +39,7 @@ class ViewSet:
         keypoints, weights = zip(*(_keypoints(view) for view in views), strict=True)
         self.keypoints_px: FloatArray = np.stack(keypoints)
         self.keypoint_weights: FloatArray = np.stack(weights)
+        self.world_landmarks = [view.world_landmarks for view in views]
 
     def __len__(self) -> int:
         """Return the number of views."""
