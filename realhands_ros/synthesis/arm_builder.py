@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.rotations import matrix_to_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.grasps import GRASPS, GraspSampler, Held
 from realhands_ros.hand.model_file import (
     HandModelData,
     default_model_folder,
@@ -123,6 +124,7 @@ class ArmBuilder:
             self._models[side] = FastHandModel(self._data[side], dtype=np.float64)
             self._atlases[side] = load_uv_atlas(folder, side)
         self._sampler = PoseSampler(self._data['right'])
+        self._grasps = GraspSampler(self._data['right'])
         self._loops = {side: boundary_loop(self._data[side].faces) for side in sides}
         self._skin_atlases: dict[int, SkinAtlas] = {}
         # Both hands of a person, and all frames of a film, wear the same skin.
@@ -130,10 +132,17 @@ class ArmBuilder:
         self._arm_features = lru_cache(maxsize=4)(self._lay_out_arm)
 
     def sample_finger_pose(self, rng: np.random.Generator, handedness: Handedness) -> FloatArray:
-        """Draw a finger pose (45,): mostly of 6 principal components, as in the paper."""
-        components = 6 if rng.random() < 0.7 else None
+        """Draw mixed gestures (45,): half of them of 6 principal components, as in the paper."""
+        components = 6 if rng.random() < 0.5 else None
         pose = self._sampler.sample(rng, 1, components)[0]
         return pose if handedness == 'right' else _mirrored_pose(pose)
+
+    def sample_grasp(
+        self, rng: np.random.Generator, handedness: Handedness
+    ) -> tuple[Held, FloatArray]:
+        """Draw a grasp or fist: where an object would lie, and the finger pose (45,)."""
+        name, pose = self._grasps.sample(rng)
+        return GRASPS[name], pose if handedness == 'right' else _mirrored_pose(pose)
 
     def build(
         self,
@@ -155,7 +164,7 @@ class ArmBuilder:
         an average; ``pixel_m`` the size of a pixel on the hand, which the textures match.
         The main arm is the one that the sample is about.
         """
-        truth = self._pose_hand(placement, handedness, finger_pose, shape)
+        truth = self.pose_hand(placement, handedness, finger_pose, shape)
         curve = self._arm_curve(truth, placement, girth)
         size = _atlas_size(pixel_m)
         hand_label = Label.HAND if is_main else Label.OTHER_HAND
@@ -178,13 +187,14 @@ class ArmBuilder:
         shoulder = curve.end if placement.has_body else None
         return Arm((hand_mesh, arm_mesh, *worn), truth, shoulder)
 
-    def _pose_hand(
+    def pose_hand(
         self,
         placement: HandPlacement,
         handedness: Handedness,
         finger_pose: FloatArray,
         shape: FloatArray,
     ) -> HandTruth:
+        """Return the truth of a hand; ``finger_pose`` (45,), ``shape`` (10,) are the model's."""
         data = self._data[handedness]
         pose = np.concatenate([matrix_to_axis_angle(placement.rotation), finger_pose])
         rest_wrist = data.joint_regressor[0] @ (data.v_template + data.shapedirs @ shape)

@@ -19,6 +19,17 @@ DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'front
 DEFAULT_DISTANCE_M = (0.18, 0.30)
 
 
+# The parameters that are shares, and what each is a share of.
+SHARES: dict[str, str] = {
+    'left_hand_share': 'samples whose hand is a left one',
+    'grasp_share': 'hands that grasp or make a fist; the others make gestures',
+    'held_object_share': 'grasps with an object in them',
+    'second_hand_share': 'samples with a second hand',
+    'touching_share': 'second hands that touch, cross or hold the first',
+    'occluder_share': 'samples with something before the hand or against the palm',
+}
+
+
 @dataclass(frozen=True)
 class SynthesisConfig:
     """
@@ -29,7 +40,8 @@ class SynthesisConfig:
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
-    model (None: the open hand). Raises ConfigError for a value out of range.
+    model (None: the open hand). The shares are explained in SHARES.
+    Raises ConfigError for a value out of range.
     """
 
     mix: Mapping[ViewMix, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -40,7 +52,10 @@ class SynthesisConfig:
     backgrounds: Path | None = None
     model_folder: Path | None = None
     left_hand_share: float = 0.5
-    second_hand_share: float = 0.08
+    grasp_share: float = 0.5
+    held_object_share: float = 0.6
+    second_hand_share: float = 0.2
+    touching_share: float = 0.7
     occluder_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -52,7 +67,7 @@ class SynthesisConfig:
                 f'zero, of {", ".join(VIEW_MIXES)}'
             )
             raise ConfigError(message)
-        for name in ('left_hand_share', 'second_hand_share', 'occluder_share'):
+        for name in SHARES:
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 message = f'{name} is {share:g}; it is a share and must lie between 0 and 1'
