@@ -79,6 +79,9 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument('--crop', type=int, default=None, help='side of hand crops in pixels')
     parser.add_argument('--backgrounds', type=Path, default=None, help='folder of photographs')
+    parser.add_argument(
+        '--skins', type=Path, default=None, help="folder of textures in MakeHuman's layout"
+    )
     parser.add_argument('--model-folder', type=Path, default=None, help='folder of MANO files')
 
 
@@ -92,6 +95,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
         crop_size=args.crop,
         backgrounds=args.backgrounds,
         model_folder=args.model_folder,
+        skins=args.skins,
         **{name: getattr(args, name) for name in SHARES},
     )
 

@@ -35,11 +35,14 @@ from realhands_ros.synthesis.mesh import MeshGeometry, unit
 from realhands_ros.synthesis.placement import HandPlacement
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
+from realhands_ros.synthesis.real_skin import REAL_SKIN_SIZE, RealSkin
 from realhands_ros.synthesis.skin_atlas import SKIN_SPECULAR, SkinAtlas
 from realhands_ros.synthesis.skin_features import SkinFeatures, arm_features
+from realhands_ros.synthesis.skin_textures import SkinTextures
 from realhands_ros.synthesis.textures import plain, sample_texture
 
 FloatArray = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 _ATLAS_SIZES = (128, 192, 256, 384, 512, 768, 1024)
 # Side of a texel of a hand's atlas of one texel, metres: the atlas is this wide on the skin.
@@ -112,8 +115,12 @@ def sample_clothing(rng: np.random.Generator) -> Clothing:
 class ArmBuilder:
     """Poses, places and dresses hands of one model, right and left."""
 
-    def __init__(self, model_folder: Path | None = None) -> None:
-        """Read the models of a folder (None: the open hand); ModelFileError when it has none."""
+    def __init__(self, model_folder: Path | None = None, skins: Path | None = None) -> None:
+        """
+        Read the models of a folder (None: the open hand) and the skins of another.
+
+        Raises ModelFileError or DatasetError when a folder has none.
+        """
         folder = model_folder or default_model_folder()
         self._data: dict[Handedness, HandModelData] = {}
         self._models: dict[Handedness, FastHandModel] = {}
@@ -129,6 +136,7 @@ class ArmBuilder:
         self._skin_atlases: dict[int, SkinAtlas] = {}
         # Both hands of a person, and all frames of a film, wear the same skin.
         self._skins = lru_cache(maxsize=2)(self._paint_skins)
+        self._real_skin = None if skins is None else RealSkin(SkinTextures(skins))
         self._arm_features = lru_cache(maxsize=4)(self._lay_out_arm)
 
     def sample_finger_pose(self, rng: np.random.Generator, handedness: Handedness) -> FloatArray:
@@ -228,7 +236,21 @@ class ArmBuilder:
 
     def _paint_skins(self, skin: SkinLook, size: int) -> tuple[Material, Material]:
         """Return the textures of one person's hand and forearm."""
-        return self._skin_atlas(size).paint(skin), self._arm_skin(skin, size)
+        return self._skin_atlas(size).paint(skin, self._hand_unevenness(skin)), self._arm_skin(
+            skin, size
+        )
+
+    @property
+    def num_skins(self) -> int:
+        """Return the number of skins in the folder."""
+        return 0 if self._real_skin is None else len(self._real_skin.textures)
+
+    def _hand_unevenness(self, skin: SkinLook) -> Floats | None:
+        if self._real_skin is None or skin.texture is None:
+            return None
+        return self._real_skin.hand(
+            skin.texture, self._skin_atlas(REAL_SKIN_SIZE), self._data['right']
+        )
 
     def _skin_atlas(self, size: int) -> SkinAtlas:
         if size not in self._skin_atlases:
@@ -240,7 +262,10 @@ class ArmBuilder:
     def _arm_skin(self, skin: SkinLook, size: int) -> Material:
         """Return the texture of a bare forearm that continues the hand's at the wrist."""
         features, shape = self._arm_features(size)
-        points = paint_skin(skin, features)
+        uneven = None
+        if self._real_skin is not None and skin.texture is not None:
+            uneven = self._real_skin.forearm(skin.texture, *shape)
+        points = paint_skin(skin, features, uneven)
         return Material(
             albedo=points.albedo.reshape(*shape, 3),
             roughness=points.roughness.reshape(shape),

@@ -22,6 +22,7 @@ DEFAULT_DISTANCE_M = (0.18, 0.30)
 # The parameters that are shares, and what each is a share of.
 SHARES: dict[str, str] = {
     'left_hand_share': 'samples whose hand is a left one',
+    'real_skin_share': 'people whose skin is uneven as one of the skins is',
     'grasp_share': 'hands that grasp or make a fist; the others make gestures',
     'held_object_share': 'grasps with an object in them',
     'second_hand_share': 'samples with a second hand',
@@ -40,7 +41,7 @@ class SynthesisConfig:
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
-    model (None: the open hand). The shares are explained in SHARES.
+    model (None: the open hand), ``skins`` textures in MakeHuman's layout. The shares are explained in SHARES.
     Raises ConfigError for a value out of range.
     """
 
@@ -51,7 +52,9 @@ class SynthesisConfig:
     crop_size: int | None = None
     backgrounds: Path | None = None
     model_folder: Path | None = None
+    skins: Path | None = None
     left_hand_share: float = 0.5
+    real_skin_share: float = 0.6
     grasp_share: float = 0.5
     held_object_share: float = 0.6
     second_hand_share: float = 0.2
@@ -88,7 +91,7 @@ class SynthesisConfig:
         values['mix'] = dict(self.mix)
         for name in ('cameras', 'resolutions', 'distance_m'):
             values[name] = list(values[name])
-        for name in ('backgrounds', 'model_folder'):
+        for name in ('backgrounds', 'model_folder', 'skins'):
             values[name] = None if values[name] is None else str(values[name])
         return values
 

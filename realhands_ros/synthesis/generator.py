@@ -59,7 +59,7 @@ class SceneGenerator:
         """Read hand models and list backgrounds; ModelFileError or DatasetError if they lack."""
         self._config = config
         self._seed = seed
-        self._arms = ArmBuilder(config.model_folder)
+        self._arms = ArmBuilder(config.model_folder, config.skins)
         self._photos = None
         if config.backgrounds is not None:
             side = 2 * config.crop_size if config.crop_size else _PHOTO_SIDE
@@ -76,7 +76,7 @@ class SceneGenerator:
         rig = sample_rig(rng, camera, str(rng.choice(self._config.resolutions)))
         handedness: Handedness = 'left' if rng.random() < self._config.left_hand_share else 'right'
         up = sample_up(rng, mix)
-        skin = sample_skin(rng)
+        skin = self._sample_skin(rng)
         for _ in range(_MAX_DRAWS):
             arms, things = self._sample_foreground(rng, mix, handedness, rig, up, skin)
             meshes = [mesh for arm in arms for mesh in arm.meshes] + things
@@ -90,6 +90,12 @@ class SceneGenerator:
         meshes += self._sample_backdrop(rng, mix, rig, up, lighting, arms, skin)
         effects = sample_effects(rng, lighting, focal)
         return Scene(rig, tuple(meshes), lighting, effects, hand, mix)
+
+    def _sample_skin(self, rng: np.random.Generator) -> SkinLook:
+        skin = sample_skin(rng)
+        if self._arms.num_skins and rng.random() < self._config.real_skin_share:
+            skin = replace(skin, texture=int(rng.integers(self._arms.num_skins)))
+        return skin
 
     def _sample_foreground(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -31,12 +32,13 @@ class SkinAtlas:
     Where each texel of a square atlas lies on a hand.
 
     ``texels`` (N,) flat indices of those on the skin or in the gutter beside it, ``features`` of
-    the skin at each, ``size`` the atlas's side in texels.
+    the skin and skinning ``weights`` (N, 16) at each, ``size`` the atlas's side in texels.
     """
 
     size: int
     texels: IntArray
     features: SkinFeatures
+    weights: NDArray[np.float32]
 
     @classmethod
     def of(cls, data: HandModelData, atlas: UvAtlas, size: int) -> SkinAtlas:
@@ -59,11 +61,19 @@ class SkinAtlas:
             weights=at_texels(data.skin_weights),
             spacing=_texel_spacing(data, int(drawn.mask.sum())),
         )
-        return cls(size, texels, hand_features(data, points))
+        return cls(size, texels, hand_features(data, points), points.weights)
 
-    def paint(self, look: SkinLook) -> Material:
-        """Return one person's hand as textures of the atlas."""
-        skin = paint_skin(look, self.features)
+    def paint(self, look: SkinLook, unevenness: NDArray[np.float32] | None = None) -> Material:
+        """
+        Return one person's hand as textures of the atlas.
+
+        ``unevenness`` (H, W, 3) of real skin, an atlas of any size, as paint_skin has it.
+        """
+        here = None
+        if unevenness is not None:
+            fitted = cv2.resize(unevenness, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+            here = fitted.reshape(-1, 3)[self.texels]
+        skin = paint_skin(look, self.features, here)
         albedo = np.full((self.size**2, 3), skin.albedo.mean(0), dtype=np.float32)
         roughness = np.full(self.size**2, look.roughness, dtype=np.float32)
         height = np.zeros(self.size**2, dtype=np.float32)
