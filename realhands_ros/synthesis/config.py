@@ -26,7 +26,11 @@ SHARES: dict[str, str] = {
     'grasp_share': 'hands that grasp or make a fist; the others make gestures',
     'held_object_share': 'grasps with an object in them',
     'second_hand_share': 'samples with a second hand',
+    'glove_share': 'people who wear gloves',
+    'ring_share': 'hands with a ring',
     'touching_share': 'second hands that touch, cross or hold the first',
+    'grey_share': 'samples of a camera without colour',
+    'infrared_share': 'samples of an infrared camera with its own lamp',
     'occluder_share': 'samples with something before the hand or against the palm',
 }
 
@@ -41,7 +45,8 @@ class SynthesisConfig:
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
-    model (None: the open hand), ``skins`` textures in MakeHuman's layout. The shares are explained in SHARES.
+    model (None: the open hand), ``skins`` textures in MakeHuman's layout.
+    The shares are explained in SHARES.
     Raises ConfigError for a value out of range.
     """
 
@@ -58,8 +63,12 @@ class SynthesisConfig:
     grasp_share: float = 0.5
     held_object_share: float = 0.6
     second_hand_share: float = 0.2
+    glove_share: float = 0.08
+    ring_share: float = 0.12
     touching_share: float = 0.7
     occluder_share: float = 0.1
+    grey_share: float = 0.04
+    infrared_share: float = 0.03
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -64,6 +64,7 @@ class Manifest:
     backgrounds_digest: str | None
     generator_version: int = GENERATOR_VERSION
     samples_per_shard: int = SAMPLES_PER_SHARD
+    skins_digest: str | None = None
 
     @property
     def num_shards(self) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.photographs import PhotoLibrary
 from realhands_ros.synthesis.rendering import Renderer
 from realhands_ros.synthesis.sample import StereoSample, make_sample
+from realhands_ros.synthesis.skin_textures import skin_files
 
 _JPEG_QUALITY = 95
 _POLL_S = 0.2
@@ -54,7 +55,15 @@ def write_dataset(
     if samples < 1 or processes < 1:
         message = f'samples is {samples} and processes {processes}; both must be at least 1'
         raise ConfigError(message)
-    manifest = Manifest(samples, seed, config.as_dict(), _backgrounds_digest(config))
+    manifest = Manifest(
+        samples,
+        seed,
+        config.as_dict(),
+        _backgrounds_digest(config),
+        skins_digest=None
+        if config.skins is None
+        else _digest(config.skins, skin_files(config.skins)),
+    )
     _claim_folder(folder, manifest)
     missing = [s for s in range(manifest.num_shards) if not shard_folder(folder, s).is_dir()]
     done = samples - sum(len(manifest.shard_indices(shard)) for shard in missing)
@@ -152,9 +161,14 @@ def _backgrounds_digest(config: SynthesisConfig) -> str | None:
         return None
     library = PhotoLibrary(config.backgrounds, max_side=64)
     library.check()
+    return _digest(config.backgrounds, library.paths)
+
+
+def _digest(folder: Path, paths: Sequence[Path]) -> str:
+    """Return a digest of names and sizes of files of a folder."""
     digest = hashlib.sha256()
-    for path in library.paths:
-        name = path.relative_to(config.backgrounds).as_posix()
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
         digest.update(f'{name} {path.stat().st_size}\n'.encode())
     return digest.hexdigest()[:16]
 

@@ -12,18 +12,20 @@ from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.rasterizer import NO_FACE, rasterize
 from realhands_ros.hand.grasps import Held
 from realhands_ros.hand.topology import NUM_SHAPE, Handedness
-from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
+from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, Clothing, sample_clothing
 from realhands_ros.synthesis.backdrop import World, person, photo_backdrop, room, table
-from realhands_ros.synthesis.camera_effects import sample_effects
+from realhands_ros.synthesis.camera_effects import grey, infrared, sample_effects
 from realhands_ros.synthesis.config import SynthesisConfig, ViewMix
 from realhands_ros.synthesis.contact import slide_to_contact, turned_to_touch
+from realhands_ros.synthesis.gloves import sample_glove
 from realhands_ros.synthesis.held_objects import fitted_object
+from realhands_ros.synthesis.jewellery import ring_on_finger
 from realhands_ros.synthesis.lighting import sample_lighting
 from realhands_ros.synthesis.objects import held_object, object_before
 from realhands_ros.synthesis.photographs import PhotoLibrary
 from realhands_ros.synthesis.placement import beside, sample_placement, sample_up
 from realhands_ros.synthesis.rigs import sample_rig
-from realhands_ros.synthesis.scene import HandTruth, Lighting, Scene, SceneMesh
+from realhands_ros.synthesis.scene import HandTruth, Label, Lighting, Scene, SceneMesh
 from realhands_ros.synthesis.skin import SkinLook, sample_skin
 
 FloatArray = NDArray[np.float64]
@@ -48,6 +50,7 @@ _CROP_MARGIN = (1.3, 2.0)
 _MIN_SHOWN, _MAX_DRAWS, _LOOK_SIZE = 0.4, 6, 48
 # About how much of the scene a crop shows, at the hand's distance.
 _CROP_WIDTH_M = 0.28
+_INFRARED_TONE = 0.4
 # Longer side of a photograph behind full images.
 _PHOTO_SIDE = 1024
 
@@ -77,6 +80,11 @@ class SceneGenerator:
         handedness: Handedness = 'left' if rng.random() < self._config.left_hand_share else 'right'
         up = sample_up(rng, mix)
         skin = self._sample_skin(rng)
+        is_grey = rng.random() < self._config.grey_share
+        is_infrared = rng.random() < self._config.infrared_share
+        if is_infrared:
+            # Melanin hardly absorbs infrared light.
+            skin = replace(skin, tone=_INFRARED_TONE * skin.tone)
         for _ in range(_MAX_DRAWS):
             arms, things = self._sample_foreground(rng, mix, handedness, rig, up, skin)
             meshes = [mesh for arm in arms for mesh in arm.meshes] + things
@@ -87,8 +95,13 @@ class SceneGenerator:
         if self._config.crop_size is not None:
             rig = _crop_rig(rng, rig, hand.keypoints, self._config.crop_size)
         lighting = sample_lighting(rng, up)
-        meshes += self._sample_backdrop(rng, mix, rig, up, lighting, arms, skin)
         effects = sample_effects(rng, lighting, focal)
+        if is_infrared:
+            distance = float(hand.keypoints[:, 2].mean())
+            effects, lighting = infrared(rng, effects, distance)
+        elif is_grey:
+            effects = grey(effects)
+        meshes += self._sample_backdrop(rng, mix, rig, up, lighting, arms, skin)
         return Scene(rig, tuple(meshes), lighting, effects, hand, mix)
 
     def _sample_skin(self, rng: np.random.Generator) -> SkinLook:
@@ -107,14 +120,20 @@ class SceneGenerator:
         skin: SkinLook,
     ) -> tuple[list[Arm], list[SceneMesh]]:
         """Return the arms, the sample's own first, and what is in that hand or before it."""
-        arms, held = self._sample_arms(rng, mix, handedness, rig, up, skin)
+        clothing = sample_clothing(rng)
+        if rng.random() < self._config.glove_share:
+            clothing = replace(clothing, glove=sample_glove(rng))
+        arms, held = self._sample_arms(rng, mix, handedness, rig, up, skin, clothing)
         hand = arms[0].truth
+        things = []
+        if clothing.glove is None and rng.random() < self._config.ring_share:
+            things.append(ring_on_finger(rng, hand, Label.HAND))
         if held is not Held.NOTHING and rng.random() < self._config.held_object_share:
-            return arms, fitted_object(rng, hand, held)
+            return arms, things + fitted_object(rng, hand, held)
         if rng.random() < self._config.occluder_share and mix != 'frontal':
             is_held = held is Held.NOTHING and rng.random() < 0.5
-            return arms, [held_object(rng, hand) if is_held else object_before(rng, hand)]
-        return arms, []
+            things.append(held_object(rng, hand) if is_held else object_before(rng, hand))
+        return arms, things
 
     def _sample_arms(
         self,
@@ -124,6 +143,7 @@ class SceneGenerator:
         rig: StereoRig,
         up: FloatArray,
         skin: SkinLook,
+        clothing: Clothing,
     ) -> tuple[list[Arm], Held]:
         """
         Return the arm the sample is about and perhaps the same person's other one.
@@ -131,7 +151,6 @@ class SceneGenerator:
         Also says where an object would lie in the first hand.
         """
         shape = rng.uniform(-SHAPE_RANGE, SHAPE_RANGE, NUM_SHAPE)
-        clothing = sample_clothing(rng)
         girth = rng.uniform(0.88, 1.2)
         placement = sample_placement(rng, mix, handedness, rig, up, self._config.distance_m)
         pixel = placement.wrist[2] / rig.left.intrinsics[0, 0]

@@ -14,6 +14,7 @@ from realhands_ros.geometry.normals import vertex_normals
 from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.uv_atlas import UvAtlas
+from realhands_ros.synthesis.gloves import Glove, paint_glove
 from realhands_ros.synthesis.scene import Material
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
 from realhands_ros.synthesis.skin_features import SkinFeatures, SurfacePoints, hand_features
@@ -24,6 +25,7 @@ IntArray = NDArray[np.int64]
 _GUTTER_TEXELS = 4.0
 
 SKIN_SPECULAR = 0.028
+_GLOVE_SUBSURFACE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,12 @@ class SkinAtlas:
         )
         return cls(size, texels, hand_features(data, points), points.weights)
 
-    def paint(self, look: SkinLook, unevenness: NDArray[np.float32] | None = None) -> Material:
+    def paint(
+        self,
+        look: SkinLook,
+        unevenness: NDArray[np.float32] | None = None,
+        glove: Glove | None = None,
+    ) -> Material:
         """
         Return one person's hand as textures of the atlas.
 
@@ -72,8 +79,10 @@ class SkinAtlas:
         here = None
         if unevenness is not None:
             fitted = cv2.resize(unevenness, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
-            here = fitted.reshape(-1, 3)[self.texels]
+            here = np.asarray(fitted.reshape(-1, 3)[self.texels], dtype=np.float32)
         skin = paint_skin(look, self.features, here)
+        if glove is not None:
+            skin = paint_glove(glove, skin, self.features, self.weights)
         albedo = np.full((self.size**2, 3), skin.albedo.mean(0), dtype=np.float32)
         roughness = np.full(self.size**2, look.roughness, dtype=np.float32)
         height = np.zeros(self.size**2, dtype=np.float32)
@@ -85,7 +94,7 @@ class SkinAtlas:
             albedo=albedo.reshape(*square, 3),
             roughness=roughness.reshape(square),
             height=height.reshape(square),
-            subsurface=1.0,
+            subsurface=1.0 if glove is None else _GLOVE_SUBSURFACE,
             specular=SKIN_SPECULAR,
         )
 

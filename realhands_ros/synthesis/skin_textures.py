@@ -68,20 +68,24 @@ class _Arm:
             )
 
 
+def skin_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder of skins; raise DatasetError when there is none."""
+    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        message = (
+            f'{folder} holds no skins; put JPEG or PNG textures in the layout of MakeHuman there'
+        )
+        raise DatasetError(message)
+    return paths
+
+
 class SkinTextures:
     """The skins of a folder; colours are linear RGB."""
 
     def __init__(self, folder: Path) -> None:
         """Read all pictures of a folder; DatasetError when there is none or one is damaged."""
-        paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in _SUFFIXES)
-        if not paths:
-            message = (
-                f'{folder} holds no skins; put JPEG or PNG textures in the layout of '
-                'MakeHuman there'
-            )
-            raise DatasetError(message)
         self._arm = _Arm.load()
-        self._textures = [_read_texture(path, self._arm) for path in paths]
+        self._textures = [_read_texture(path, self._arm) for path in skin_files(folder)]
 
     def __len__(self) -> int:
         """Return the number of skins."""
@@ -97,7 +101,9 @@ class SkinTextures:
         logarithm = np.log(np.maximum(self.colours(number, uv), 1e-3))
         basis = np.stack([np.ones_like(palm), palm], axis=1)
         fitted = basis @ np.linalg.lstsq(basis, logarithm, rcond=None)[0]
-        return np.clip(logarithm - fitted, -_MOST_UNEVEN, _MOST_UNEVEN).astype(np.float32)
+        return np.asarray(
+            np.clip(logarithm - fitted, -_MOST_UNEVEN, _MOST_UNEVEN), dtype=np.float32
+        )
 
     def colours(self, number: int, uv: Floats) -> Floats:
         """Return the colours (N, 3) of a skin at places (N, 2) of MakeHuman's layout."""
@@ -225,7 +231,7 @@ def _similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, flo
 def _closest_on_triangles(
     points: FloatArray, corners: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return barycentric weights (N, 3) of the nearest points of triangles (N, 3, 3), distances."""
+    """Return weights (N, 3) of the corners and distances (N,) of the nearest triangle points."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, points - a
     d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
