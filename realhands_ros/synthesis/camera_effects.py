@@ -116,7 +116,7 @@ def _expose(view: RenderedView, effects: CameraEffects) -> Floats:
     foreground, background = view.foreground, view.background
     if effects.lamp_distance_m is not None:
         # Pixels at an outline belong to what is in front, whatever their centre sees.
-        near = cv2.erode(view.depth, np.ones((3, 3), dtype=np.uint8))
+        near = np.asarray(cv2.erode(view.depth, np.ones((3, 3), np.uint8)), dtype=np.float32)
         lit = [_falloff(near, effects.lamp_distance_m)] * 3
         foreground = foreground * np.stack([*lit, np.ones_like(near)], axis=-1)
         background = background * _falloff(view.depth, effects.lamp_distance_m)[..., None]
