@@ -75,7 +75,7 @@ _GRASP_DEVIATION: Range = (-15, 12)
 _GRASP_HOLD: Range = (0.2, 0.5)
 _GRASP_SHIFT_M = 0.06
 _GRASPS_IN_VIEW = 3
-_TURNS_OF_AN_OBJECT = 3
+_TURNS_OF_AN_OBJECT = 5
 # Standard deviation of each joint's flexion about the grasp's own.
 _GRASP_SPREAD_DEG = 3.0
 
