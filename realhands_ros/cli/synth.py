@@ -82,6 +82,9 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skins', type=Path, default=None, help="folder of textures in MakeHuman's layout"
     )
+    parser.add_argument(
+        '--lights', type=Path, default=None, help='folder of EXR or HDR panoramas as light'
+    )
     parser.add_argument('--model-folder', type=Path, default=None, help='folder of MANO files')
 
 
@@ -96,6 +99,7 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
         backgrounds=args.backgrounds,
         model_folder=args.model_folder,
         skins=args.skins,
+        lights=args.lights,
         **{name: getattr(args, name) for name in SHARES},
     )
 

@@ -23,6 +23,7 @@ DEFAULT_DISTANCE_M = (0.18, 0.30)
 SHARES: dict[str, str] = {
     'left_hand_share': 'samples whose hand is a left one',
     'real_skin_share': 'people whose skin is uneven as one of the skins is',
+    'interior_light_share': 'samples lit by one of the panoramas',
     'grasp_share': 'hands that grasp or make a fist; the others make gestures',
     'held_object_share': 'grasps with an object in them',
     'second_hand_share': 'samples with a second hand',
@@ -45,7 +46,8 @@ class SynthesisConfig:
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
-    model (None: the open hand), ``skins`` textures in MakeHuman's layout.
+    model (None: the open hand), ``skins`` textures in MakeHuman's layout,
+    ``lights`` panoramas.
     The shares are explained in SHARES.
     Raises ConfigError for a value out of range.
     """
@@ -58,8 +60,10 @@ class SynthesisConfig:
     backgrounds: Path | None = None
     model_folder: Path | None = None
     skins: Path | None = None
+    lights: Path | None = None
     left_hand_share: float = 0.5
     real_skin_share: float = 0.6
+    interior_light_share: float = 0.5
     grasp_share: float = 0.5
     held_object_share: float = 0.6
     second_hand_share: float = 0.2
@@ -100,7 +104,7 @@ class SynthesisConfig:
         values['mix'] = dict(self.mix)
         for name in ('cameras', 'resolutions', 'distance_m'):
             values[name] = list(values[name])
-        for name in ('backgrounds', 'model_folder', 'skins'):
+        for name in ('backgrounds', 'model_folder', 'skins', 'lights'):
             values[name] = None if values[name] is None else str(values[name])
         return values
 

@@ -66,6 +66,7 @@ def _card_text(manifest: Manifest, truth: dict[str, NDArray[Any]]) -> str:
         f'{(visible >= 0.6).mean():.0%} of the samples',
         f'- digest of the backgrounds: {manifest.backgrounds_digest or "procedural rooms only"}',
         f'- digest of the skins: {manifest.skins_digest or "procedural skin only"}',
+        f'- digest of the lights: {manifest.lights_digest or "drawn lights only"}',
         '',
         '## Truth',
         '',

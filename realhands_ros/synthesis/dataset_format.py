@@ -65,6 +65,7 @@ class Manifest:
     generator_version: int = GENERATOR_VERSION
     samples_per_shard: int = SAMPLES_PER_SHARD
     skins_digest: str | None = None
+    lights_digest: str | None = None
 
     @property
     def num_shards(self) -> int:

@@ -33,6 +33,7 @@ from realhands_ros.synthesis.dataset_format import (
 )
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
+from realhands_ros.synthesis.interiors import light_files
 from realhands_ros.synthesis.photographs import PhotoLibrary
 from realhands_ros.synthesis.rendering import Renderer
 from realhands_ros.synthesis.sample import StereoSample, make_sample
@@ -60,9 +61,8 @@ def write_dataset(
         seed,
         config.as_dict(),
         _backgrounds_digest(config),
-        skins_digest=None
-        if config.skins is None
-        else _digest(config.skins, skin_files(config.skins)),
+        skins_digest=_digest(config.skins, skin_files),
+        lights_digest=_digest(config.lights, light_files),
     )
     _claim_folder(folder, manifest)
     missing = [s for s in range(manifest.num_shards) if not shard_folder(folder, s).is_dir()]
@@ -161,13 +161,15 @@ def _backgrounds_digest(config: SynthesisConfig) -> str | None:
         return None
     library = PhotoLibrary(config.backgrounds, max_side=64)
     library.check()
-    return _digest(config.backgrounds, library.paths)
+    return _digest(config.backgrounds, lambda _: library.paths)
 
 
-def _digest(folder: Path, paths: Sequence[Path]) -> str:
-    """Return a digest of names and sizes of files of a folder."""
+def _digest(folder: Path | None, files: Callable[[Path], Sequence[Path]]) -> str | None:
+    """Return a digest of names and sizes of a folder's files, None without a folder."""
+    if folder is None:
+        return None
     digest = hashlib.sha256()
-    for path in paths:
+    for path in files(folder):
         name = path.relative_to(folder).as_posix()
         digest.update(f'{name} {path.stat().st_size}\n'.encode())
     return digest.hexdigest()[:16]

@@ -19,6 +19,7 @@ from realhands_ros.synthesis.config import SynthesisConfig, ViewMix
 from realhands_ros.synthesis.contact import slide_to_contact, turned_to_touch
 from realhands_ros.synthesis.gloves import sample_glove
 from realhands_ros.synthesis.held_objects import fitted_object
+from realhands_ros.synthesis.interiors import InteriorLights
 from realhands_ros.synthesis.jewellery import ring_on_finger
 from realhands_ros.synthesis.lighting import sample_lighting
 from realhands_ros.synthesis.objects import held_object, object_before
@@ -62,6 +63,7 @@ class SceneGenerator:
         """Read hand models and list backgrounds; ModelFileError or DatasetError if they lack."""
         self._config = config
         self._seed = seed
+        self._lights = None if config.lights is None else InteriorLights(config.lights)
         self._arms = ArmBuilder(config.model_folder, config.skins)
         self._photos = None
         if config.backgrounds is not None:
@@ -95,6 +97,8 @@ class SceneGenerator:
         if self._config.crop_size is not None:
             rig = _crop_rig(rng, rig, hand.keypoints, self._config.crop_size)
         lighting = sample_lighting(rng, up)
+        if self._lights is not None and rng.random() < self._config.interior_light_share:
+            lighting = self._lights.sample(rng, up)
         effects = sample_effects(rng, lighting, focal)
         if is_infrared:
             distance = float(hand.keypoints[:, 2].mean())
