@@ -35,6 +35,21 @@ SHARES: dict[str, str] = {
     'occluder_share': 'samples with something before the hand or against the palm',
 }
 
+# The shares of a set of single bare hands that make gestures before a colour camera: what a
+# detector of hands is sure to know.
+BARE_HANDS: dict[str, float] = dict.fromkeys(
+    (
+        'grasp_share',
+        'second_hand_share',
+        'glove_share',
+        'ring_share',
+        'grey_share',
+        'infrared_share',
+        'occluder_share',
+    ),
+    0.0,
+)
+
 
 @dataclass(frozen=True)
 class SynthesisConfig:
