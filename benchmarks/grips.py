@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from realhands_ros.evaluation.text_table import text_table
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh, MeshFlag
+from realhands_ros.data.topology import FINGER_NAMES
+from realhands_ros.evaluation.summary import text_table
 from realhands_ros.geometry.alignment import align_points
-from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
-from realhands_ros.hand.topology import FINGER_NAMES
 from realhands_ros.handnet.stage import HandNetStageConfig
-from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.synthesis.choreography import MOTIONS, Motion

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError, ModelFileError
-from realhands_ros.hand.capsules import CapsuleHand
+from realhands_ros.hand.collisions import CapsuleHand
 from realhands_ros.hand.gestures import Finger, Gesture, Thumb, joint_angles
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.pose_limits import clamp_angles

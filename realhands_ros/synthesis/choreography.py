@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.grasps import GRASPS, Held, grasp_angles
 from realhands_ros.hand.pose_limits import clamp_angles
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.motion import (
     PEAK_TO_MEAN_SPEED,
     HandMotion,

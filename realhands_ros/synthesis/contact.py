@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.hand.topology import KEYPOINT_NAMES
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.synthesis.mesh import rotation_between, unit
 from realhands_ros.synthesis.placement import HandPlacement
 from realhands_ros.synthesis.scene import HandTruth

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.hand.topology import JOINT_NAMES
+from realhands_ros.data.topology import JOINT_NAMES
 from realhands_ros.synthesis.colour import srgb_to_linear
 from realhands_ros.synthesis.noise import NoiseField
 from realhands_ros.synthesis.skin import SkinPoints

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import JOINT_NAMES, KEYPOINT_NAMES
 from realhands_ros.hand.grasps import Held
-from realhands_ros.hand.topology import JOINT_NAMES, KEYPOINT_NAMES
 from realhands_ros.synthesis.mesh import (
     MeshGeometry,
     box,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import JOINT_NAMES
 from realhands_ros.hand.skeleton import BONE_ENDS
-from realhands_ros.hand.topology import JOINT_NAMES
 from realhands_ros.synthesis.mesh import tube, unit
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.textures import plain

@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from realhands_ros.data.topology import KEYPOINTS_FROM_JOINTS_AND_TIPS, NUM_JOINTS
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.normals import vertex_normals
-from realhands_ros.geometry.rasterizer import rasterize
+from realhands_ros.geometry.rasterizer import rasterize, vertex_normals
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import BONE_ENDS, FINGER_JOINT_NAMES, HandSkeleton
-from realhands_ros.hand.topology import KEYPOINTS_FROM_JOINTS_AND_TIPS, NUM_JOINTS
 from realhands_ros.resources import resource_path
 from realhands_ros.synthesis.colour import srgb_to_linear
 from realhands_ros.synthesis.mesh import unit

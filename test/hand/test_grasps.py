@@ -5,8 +5,8 @@ import pytest
 
 from realhands_ros.errors import ConfigError, ModelFileError
 from realhands_ros.hand import grasps
+from realhands_ros.hand.collisions import InterpenetrationMeter
 from realhands_ros.hand.grasps import GRASPS, GraspSampler, Held, grasp_angles
-from realhands_ros.hand.interpenetration import InterpenetrationMeter
 from realhands_ros.hand.model_file import (
     default_model_folder,
     load_hand_model_data,

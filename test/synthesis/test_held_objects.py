@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.grasps import GRASPS, GraspSampler, Held
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import NUM_SHAPE, Handedness
 from realhands_ros.synthesis.arm_builder import ArmBuilder
 from realhands_ros.synthesis.config import SHARES, SynthesisConfig
 from realhands_ros.synthesis.contact import slide_to_contact, turned_to_touch

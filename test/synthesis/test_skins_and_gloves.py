@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from realhands_ros.data.topology import JOINT_NAMES
 from realhands_ros.errors import DatasetError
-from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import JOINT_NAMES
-from realhands_ros.hand.uv_atlas import load_uv_atlas
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data, load_uv_atlas
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.dataset_writer import write_dataset
 from realhands_ros.synthesis.fast.renderer import FastRenderer
