@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from realhands_ros.synthesis.config import VIEW_MIXES, SynthesisConfig
+from realhands_ros.synthesis.config import BARE_HANDS, VIEW_MIXES, SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.judge import VISIBLE_SHARE, Verdict, judge, summarize
@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument('--resolution', default='VGA')
     args = parser.parse_args()
     torch.set_num_threads(2)
-    config = SynthesisConfig(backgrounds=args.backgrounds, resolutions=(args.resolution,))
+    config = SynthesisConfig(
+        backgrounds=args.backgrounds, resolutions=(args.resolution,), **BARE_HANDS
+    )
     verdicts = judge(_samples(config, args.seed, args.samples))
     print(f'{args.samples} samples of the default mix, {args.resolution}, seed {args.seed}')
     print(f'hands with at least {VISIBLE_SHARE:.0%} of the keypoints visible:')

@@ -11,6 +11,7 @@ from realhands_ros.cli.numbers import at_least_one, not_negative
 from realhands_ros.synthesis.config import (
     DEFAULT_DISTANCE_M,
     DEFAULT_MIX,
+    SHARES,
     VIEW_MIXES,
     SynthesisConfig,
     parse_mix,
@@ -70,8 +71,20 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_DISTANCE_M,
         help='of the hand from the camera, metres (default: %(default)s)',
     )
+    for name, meaning in SHARES.items():
+        option = '--' + name.replace('_', '-')
+        default = getattr(SynthesisConfig(), name)
+        parser.add_argument(
+            option, type=float, default=default, help=f'of {meaning} (default: {default:g})'
+        )
     parser.add_argument('--crop', type=int, default=None, help='side of hand crops in pixels')
     parser.add_argument('--backgrounds', type=Path, default=None, help='folder of photographs')
+    parser.add_argument(
+        '--skins', type=Path, default=None, help="folder of textures in MakeHuman's layout"
+    )
+    parser.add_argument(
+        '--lights', type=Path, default=None, help='folder of EXR or HDR panoramas as light'
+    )
     parser.add_argument('--model-folder', type=Path, default=None, help='folder of MANO files')
 
 
@@ -85,6 +98,9 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
         crop_size=args.crop,
         backgrounds=args.backgrounds,
         model_folder=args.model_folder,
+        skins=args.skins,
+        lights=args.lights,
+        **{name: getattr(args, name) for name in SHARES},
     )
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
+from realhands_ros.synthesis.choreography import MOTIONS
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.rigs import RESOLUTIONS, ZED_MODELS
 from realhands_ros.synthesis.zed_bag.record import record_bag
@@ -33,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--hands', type=int, choices=(1, 2), default=defaults.hands, help='the right one, or both'
     )
+    parser.add_argument(
+        '--motion',
+        choices=MOTIONS,
+        default=defaults.motion,
+        help='gestures, grasps without objects, or with them ' + _DEFAULT,
+    )
     parser.add_argument('--seed', type=int, default=defaults.seed, help=_DEFAULT)
     parser.add_argument(
         '--wrapper',
@@ -53,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         camera=args.camera,
         resolution=args.resolution,
         hands=args.hands,
+        motion=args.motion,
         seed=args.seed,
         model_folder=args.model_folder,
     )

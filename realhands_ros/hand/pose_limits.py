@@ -11,6 +11,8 @@ H   Hume et al., "Functional range of motion of the joints of the hand", J. Hand
     active MCP 0..100, PIP 0..105, DIP 0..85, thumb MCP 0..56, thumb IP -5..73 degrees
 K   Kapandji, "The physiology of the joints", vol. 1: active extension of the MCP beyond straight,
     the wider abduction of index and little finger, the small play of a straight thumb's MCP
+A   American Academy of Orthopaedic Surgeons, "Joint motion: method of measuring and recording",
+    1965: MCP 0..90, PIP 0..100, DIP 0..90, thumb MCP 0..50, thumb IP -20..80 degrees
 C   Cooney et al., "The kinesiology of the thumb trapeziometacarpal joint", J. Bone Joint Surg.
     63-A, 1981: CMC flexion-extension 53, abduction-adduction 42, rotation 17 degrees in all, plus
     what skin and carpus add in a surface model
@@ -40,25 +42,25 @@ class JointLimits(NamedTuple):
     sources: str
 
 
-_PIP = JointLimits((-3, 110), (-2, 2), (-2, 2), 'LH')
-_DIP = JointLimits((-5, 85), (-2, 2), (-2, 2), 'LH')
+_PIP = JointLimits((-3, 110), (-2, 2), (-2, 2), 'ALH')
+_DIP = JointLimits((-5, 85), (-2, 2), (-2, 2), 'ALH')
 
 JOINT_LIMITS_DEG: dict[str, JointLimits] = {
-    'index1': JointLimits((-20, 90), (-18, 20), (-4, 4), 'LHK'),
+    'index1': JointLimits((-20, 90), (-18, 20), (-4, 4), 'ALHK'),
     'index2': _PIP,
     'index3': _DIP,
-    'middle1': JointLimits((-20, 92), (-15, 15), (-4, 4), 'LHK'),
+    'middle1': JointLimits((-20, 92), (-15, 15), (-4, 4), 'ALHK'),
     'middle2': _PIP,
     'middle3': _DIP,
-    'little1': JointLimits((-20, 95), (-24, 18), (-6, 6), 'LHK'),
+    'little1': JointLimits((-20, 95), (-24, 18), (-6, 6), 'ALHK'),
     'little2': _PIP,
     'little3': _DIP,
-    'ring1': JointLimits((-20, 95), (-15, 15), (-4, 4), 'LHK'),
+    'ring1': JointLimits((-20, 95), (-15, 15), (-4, 4), 'ALHK'),
     'ring2': _PIP,
     'ring3': _DIP,
     'thumb1': JointLimits((-20, 42), (-20, 42), (-20, 30), 'CK'),
-    'thumb2': JointLimits((-10, 58), (-8, 8), (-6, 6), 'HK'),
-    'thumb3': JointLimits((-15, 80), (-2, 2), (-2, 2), 'HK'),
+    'thumb2': JointLimits((-10, 58), (-8, 8), (-6, 6), 'AHK'),
+    'thumb3': JointLimits((-15, 80), (-2, 2), (-2, 2), 'AHK'),
 }
 
 # A bent MCP loses its abduction: the collateral ligaments tighten (L, K). At 90 degrees this much

@@ -14,6 +14,7 @@ from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.rasterizer import vertex_normals
 from realhands_ros.geometry.rotations import matrix_to_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.grasps import GRASPS, GraspSampler, Held
 from realhands_ros.hand.model_file import (
     HandModelData,
     UvAtlas,
@@ -25,21 +26,26 @@ from realhands_ros.hand.pose_sampler import PoseSampler
 from realhands_ros.synthesis.forearm import (
     ARM_TO_SHOULDER_M,
     LONG_ARM_M,
+    STEP_M,
     ArmCurve,
     arm_curve,
     band_mesh,
     boundary_loop,
     forearm_mesh,
 )
-from realhands_ros.synthesis.mesh import MeshGeometry, unit
+from realhands_ros.synthesis.gloves import Glove, glove_cover
+from realhands_ros.synthesis.mesh import MeshGeometry, cylinder, unit
 from realhands_ros.synthesis.placement import HandPlacement
+from realhands_ros.synthesis.real_skin import REAL_SKIN_SIZE, RealSkin
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
 from realhands_ros.synthesis.skin_atlas import SKIN_SPECULAR, SkinAtlas
 from realhands_ros.synthesis.skin_features import SkinFeatures, arm_features
+from realhands_ros.synthesis.skin_textures import SkinTextures
 from realhands_ros.synthesis.textures import plain, sample_texture
 
 FloatArray = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 _ATLAS_SIZES = (128, 192, 256, 384, 512, 768, 1024)
 # Side of a texel of a hand's atlas of one texel, metres: the atlas is this wide on the skin.
@@ -47,6 +53,8 @@ _ATLAS_WIDTH_M = 0.28
 # Texels around and along the texture of a bare forearm, for a hand's atlas of 512 texels.
 _ARM_TEXELS = (128, 384)
 _HALF_WRIST_WIDTH_M = 0.029
+_CUFF_M = 0.055
+_LEAST_STRAP_M = 0.012
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +63,8 @@ class Clothing:
     What covers an arm.
 
     ``sleeve_start`` metres from the wrist's edge (None: bare), ``sleeve_gap`` from the skin,
-    ``fold_seed``; ``band_start`` of a watch or bracelet or None. Each with material and tint.
+    ``fold_seed``; ``cuff_tint`` of a cuff at its end or None; ``band_start`` of a watch or
+    bracelet or None, ``has_dial`` for a watch; ``glove`` or None. Each with material and tint.
     """
 
     sleeve_start: float | None
@@ -66,6 +75,9 @@ class Clothing:
     band_start: float | None
     band_width: float
     band_material: Material
+    cuff_tint: tuple[float, float, float] | None = None
+    has_dial: bool = False
+    glove: Glove | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,20 +112,36 @@ def sample_clothing(rng: np.random.Generator) -> Clothing:
         sleeve_material=sample_texture(rng, 'cloth'),
         sleeve_tint=(float(tint[0]), float(tint[1]), float(tint[2])),
         fold_seed=int(rng.integers(2**31)),
-        band_start=rng.uniform(0.008, 0.05) if rng.random() < 0.15 else None,
+        band_start=rng.uniform(0.008, 0.05) if rng.random() < 0.2 else None,
         band_width=rng.uniform(0.006, 0.028),
         band_material=plain(
             (0.8, 0.75, 0.6) if metal else (grey, grey, grey * rng.uniform(0.7, 1.2)),
             0.3 if metal else 0.6,
         ),
+        cuff_tint=_cuff_tint(rng, tint),
+        has_dial=bool(rng.random() < 0.6),
     )
+
+
+def _cuff_tint(rng: np.random.Generator, tint: FloatArray) -> tuple[float, float, float] | None:
+    """Return the tint of a cuff, like the sleeve's or another, or None for a sleeve without."""
+    kind = rng.random()
+    other = rng.uniform(0.03, 1.2) * (1 + rng.uniform(-0.3, 0.3, 3))
+    if kind < 0.6:
+        return None
+    chosen = 0.85 * tint if kind < 0.85 else other
+    return float(chosen[0]), float(chosen[1]), float(chosen[2])
 
 
 class ArmBuilder:
     """Poses, places and dresses hands of one model, right and left."""
 
-    def __init__(self, model_folder: Path | None = None) -> None:
-        """Read the models of a folder (None: the open hand); ModelFileError when it has none."""
+    def __init__(self, model_folder: Path | None = None, skins: Path | None = None) -> None:
+        """
+        Read the models of a folder (None: the open hand) and the skins of another.
+
+        Raises ModelFileError or DatasetError when a folder has none.
+        """
         folder = model_folder or default_model_folder()
         self._data: dict[Handedness, HandModelData] = {}
         self._models: dict[Handedness, FastHandModel] = {}
@@ -124,17 +152,26 @@ class ArmBuilder:
             self._models[side] = FastHandModel(self._data[side], dtype=np.float64)
             self._atlases[side] = load_uv_atlas(folder, side)
         self._sampler = PoseSampler(self._data['right'])
+        self._grasps = GraspSampler(self._data['right'])
         self._loops = {side: boundary_loop(self._data[side].faces) for side in sides}
         self._skin_atlases: dict[int, SkinAtlas] = {}
         # Both hands of a person, and all frames of a film, wear the same skin.
         self._skins = lru_cache(maxsize=2)(self._paint_skins)
+        self._real_skin = None if skins is None else RealSkin(SkinTextures(skins))
         self._arm_features = lru_cache(maxsize=4)(self._lay_out_arm)
 
     def sample_finger_pose(self, rng: np.random.Generator, handedness: Handedness) -> FloatArray:
-        """Draw a finger pose (45,): mostly of 6 principal components, as in the paper."""
-        components = 6 if rng.random() < 0.7 else None
+        """Draw mixed gestures (45,): half of them of 6 principal components, as in the paper."""
+        components = 6 if rng.random() < 0.5 else None
         pose = self._sampler.sample(rng, 1, components)[0]
         return pose if handedness == 'right' else _mirrored_pose(pose)
+
+    def sample_grasp(
+        self, rng: np.random.Generator, handedness: Handedness
+    ) -> tuple[Held, FloatArray]:
+        """Draw a grasp or fist: where an object would lie, and the finger pose (45,)."""
+        name, pose = self._grasps.sample(rng)
+        return GRASPS[name], pose if handedness == 'right' else _mirrored_pose(pose)
 
     def build(
         self,
@@ -156,7 +193,7 @@ class ArmBuilder:
         an average; ``pixel_m`` the size of a pixel on the hand, which the textures match.
         The main arm is the one that the sample is about.
         """
-        truth = self._pose_hand(placement, handedness, finger_pose, shape)
+        truth = self.pose_hand(placement, handedness, finger_pose, shape)
         curve = self._arm_curve(truth, placement, girth)
         size = _atlas_size(pixel_m)
         hand_label = Label.HAND if is_main else Label.OTHER_HAND
@@ -164,10 +201,11 @@ class ArmBuilder:
         arm = forearm_mesh(curve)
         hand_normals, arm_normals = _joined_normals(truth, arm, self._loops[handedness])
         atlas = self._atlases[handedness]
-        hand_skin, arm_skin = self._skins(skin, size)
+        glove = clothing.glove
+        hand_skin, arm_skin = self._skins(skin, size, glove)
         hand_mesh = SceneMesh(
             hand_label,
-            truth.vertices,
+            truth.vertices if glove is None else _gloved(truth, hand_normals, glove),
             truth.faces,
             hand_normals,
             atlas.uv.astype(np.float64),
@@ -179,13 +217,14 @@ class ArmBuilder:
         shoulder = curve.end if placement.has_body else None
         return Arm((hand_mesh, arm_mesh, *worn), truth, shoulder)
 
-    def _pose_hand(
+    def pose_hand(
         self,
         placement: HandPlacement,
         handedness: Handedness,
         finger_pose: FloatArray,
         shape: FloatArray,
     ) -> HandTruth:
+        """Return the truth of a hand; ``finger_pose`` (45,), ``shape`` (10,) are the model's."""
         data = self._data[handedness]
         pose = np.concatenate([matrix_to_axis_angle(placement.rotation), finger_pose])
         rest_wrist = data.joint_regressor[0] @ (data.v_template + data.shapedirs @ shape)
@@ -217,9 +256,24 @@ class ArmBuilder:
             length=ARM_TO_SHOULDER_M if placement.has_body else LONG_ARM_M,
         )
 
-    def _paint_skins(self, skin: SkinLook, size: int) -> tuple[Material, Material]:
+    def _paint_skins(
+        self, skin: SkinLook, size: int, glove: Glove | None
+    ) -> tuple[Material, Material]:
         """Return the textures of one person's hand and forearm."""
-        return self._skin_atlas(size).paint(skin), self._arm_skin(skin, size)
+        hand = self._skin_atlas(size).paint(skin, self._hand_unevenness(skin), glove)
+        return hand, self._arm_skin(skin, size)
+
+    @property
+    def num_skins(self) -> int:
+        """Return the number of skins in the folder."""
+        return 0 if self._real_skin is None else len(self._real_skin.textures)
+
+    def _hand_unevenness(self, skin: SkinLook) -> Floats | None:
+        if self._real_skin is None or skin.texture is None:
+            return None
+        return self._real_skin.hand(
+            skin.texture, self._skin_atlas(REAL_SKIN_SIZE), self._data['right']
+        )
 
     def _skin_atlas(self, size: int) -> SkinAtlas:
         if size not in self._skin_atlases:
@@ -231,7 +285,10 @@ class ArmBuilder:
     def _arm_skin(self, skin: SkinLook, size: int) -> Material:
         """Return the texture of a bare forearm that continues the hand's at the wrist."""
         features, shape = self._arm_features(size)
-        points = paint_skin(skin, features)
+        uneven = None
+        if self._real_skin is not None and skin.texture is not None:
+            uneven = self._real_skin.forearm(skin.texture, *shape)
+        points = paint_skin(skin, features, uneven)
         return Material(
             albedo=points.albedo.reshape(*shape, 3),
             roughness=points.roughness.reshape(shape),
@@ -274,12 +331,43 @@ def _worn(curve: ArmCurve, clothing: Clothing) -> list[tuple[str, MeshGeometry]]
             rings=rings,
         )
         parts.append(('sleeve', sleeve))
+        if clothing.cuff_tint is not None:
+            stop = clothing.sleeve_start + _CUFF_M
+            gap = clothing.sleeve_gap + 0.0025 + max(float(folds[:6].max()), 0.0)
+            parts.append(
+                ('cuff', band_mesh(curve, clothing.sleeve_start - 0.003, stop, gap=gap, rings=6))
+            )
     covered = clothing.sleeve_start if clothing.sleeve_start is not None else np.inf
     start = clothing.band_start
     if start is not None and start + clothing.band_width < covered:
         band = band_mesh(curve, start, start + clothing.band_width, gap=0.003, rings=3)
         parts.append(('band', band))
+        if clothing.has_dial and clothing.band_width > _LEAST_STRAP_M:
+            parts.append(('band', _dial(curve, start + clothing.band_width / 2)))
+    if clothing.glove is not None:
+        glove = clothing.glove
+        stop = min(glove.cuff, covered + 0.03)
+        cuff = band_mesh(curve, -0.006, stop, gap=glove.thickness + 0.0012, rings=8)
+        parts.append(('glove', cuff))
     return parts
+
+
+def _dial(curve: ArmCurve, distance: float) -> MeshGeometry:
+    """Return the body of a watch on the back of the wrist."""
+    frame = curve.frames[round(distance / STEP_M)]
+    ring = curve.rings(np.array([distance]))[0]
+    height = float(((ring - ring.mean(0)) @ frame[:, 1]).max())
+    radius, thick = 0.6 * _HALF_WRIST_WIDTH_M, 0.009
+    # A cylinder's z axis becomes the dorsal one.
+    axes = np.stack([frame[:, 2], frame[:, 0], frame[:, 1]], axis=1)
+    centre = ring.mean(0) + (height + thick / 2) * frame[:, 1]
+    return cylinder(radius, thick).transformed(axes, centre)
+
+
+def _gloved(truth: HandTruth, normals: FloatArray, glove: Glove) -> FloatArray:
+    """Return the vertices (778, 3) of a hand's glove."""
+    cover = glove_cover(glove, truth.skin_weights)[:, None]
+    return np.asarray(truth.vertices + glove.thickness * cover * normals)
 
 
 def _folds(clothing: Clothing, rings: int, around: int) -> FloatArray:
@@ -298,6 +386,13 @@ def _mesh_worn(part: tuple[str, MeshGeometry], label: Label, clothing: Clothing)
     name, geometry = part
     if name == 'sleeve':
         return _mesh(geometry, label, clothing.sleeve_material, clothing.sleeve_tint)
+    if name == 'cuff' and clothing.cuff_tint is not None:
+        return _mesh(geometry, label, clothing.sleeve_material, clothing.cuff_tint)
+    if name == 'glove' and clothing.glove is not None:
+        back = np.array(clothing.glove.back, dtype=np.float32)
+        albedo = np.broadcast_to(back, (2, 2, 3)).copy()
+        rough = np.full((2, 2), clothing.glove.roughness, dtype=np.float32)
+        return _mesh(geometry, label, Material(albedo, rough))
     return _mesh(geometry, label, clothing.band_material)
 
 

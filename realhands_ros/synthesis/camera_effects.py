@@ -7,6 +7,8 @@ white balance, tone curve, saturation, sharpening, JPEG.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,8 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 _MIDDLE_GREY = 0.26
 # ... and at most at this level of the brightest parts.
 _HIGHLIGHT = 0.6
+# What is left of a lamp's light far away: walls throw it to and fro.
+_LEAST_LIGHT = 0.03
 _CURVE_STEPS, _CURVE_TOP = 4096, 4.0
 
 
@@ -53,6 +57,37 @@ def sample_effects(rng: np.random.Generator, lighting: Lighting, focal_px: float
     )
 
 
+def grey(effects: CameraEffects) -> CameraEffects:
+    """Return the effects of a camera without colour."""
+    return replace(effects, saturation=0.0)
+
+
+def infrared(
+    rng: np.random.Generator, effects: CameraEffects, distance_m: float
+) -> tuple[CameraEffects, Lighting]:
+    """
+    Return camera and light of an infrared camera with its own lamp.
+
+    The lamp is right for a hand at ``distance_m``; everything is lit from the front.
+    """
+    environment = np.zeros((9, 3))
+    environment[0] = rng.uniform(0.05, 0.4) / 0.282095
+    beside = np.array([*rng.uniform(-0.15, 0.15, 2), -1.0])
+    lighting = Lighting(
+        environment=environment,
+        key_direction=beside / np.linalg.norm(beside),
+        key_irradiance=np.full(3, rng.uniform(1.5, 4.0)),
+        key_radius=0.05,
+    )
+    effects = replace(
+        effects,
+        white_balance=np.ones((2, 3)),
+        saturation=0.0,
+        lamp_distance_m=distance_m * rng.uniform(0.8, 1.2),
+    )
+    return effects, lighting
+
+
 def develop(
     views: tuple[RenderedView, RenderedView], effects: CameraEffects
 ) -> tuple[Image, Image]:
@@ -78,11 +113,24 @@ def _automatic_exposure(light: Floats) -> float:
 
 def _expose(view: RenderedView, effects: CameraEffects) -> Floats:
     """Return the light on the sensor: both layers joined, blurred by motion and lens."""
-    foreground = _motion_blur(view.foreground, effects.motion_px)
-    light = np.empty_like(view.background)
-    join_layers(foreground, view.background, light)
+    foreground, background = view.foreground, view.background
+    if effects.lamp_distance_m is not None:
+        # Pixels at an outline belong to what is in front, whatever their centre sees.
+        near = np.asarray(cv2.erode(view.depth, np.ones((3, 3), np.uint8)), dtype=np.float32)
+        lit = [_falloff(near, effects.lamp_distance_m)] * 3
+        foreground = foreground * np.stack([*lit, np.ones_like(near)], axis=-1)
+        background = background * _falloff(view.depth, effects.lamp_distance_m)[..., None]
+    foreground = _motion_blur(foreground, effects.motion_px)
+    light = np.empty_like(background)
+    join_layers(foreground, background, light)
     light = _motion_blur(light, effects.shake_px)
     return np.asarray(cv2.GaussianBlur(light, (0, 0), effects.blur_sigma), dtype=np.float32)
+
+
+def _falloff(depth: Floats, distance: float) -> Floats:
+    """Return how much of a lamp's light arrives at ``depth`` (H, W), 1 at ``distance``."""
+    ratio = distance / np.maximum(depth, 0.3 * distance)
+    return np.asarray(np.maximum(ratio * ratio, _LEAST_LIGHT), dtype=np.float32)
 
 
 def _motion_blur(image: Floats, path: NDArray[np.float64]) -> Floats:

@@ -1,13 +1,14 @@
 """
-What a hand does in front of a rig: gestures in random order all over the working volume.
+What a hand does before a rig, all over the working volume: gestures or grasps in random order.
 
 The hand comes to a place, makes a gesture, moves on, leaves the view for a moment after every few
-gestures and comes back.
+gestures and comes back. Grasps without objects are made from an open hand, between one and the
+next. With objects, the hand takes each up and puts it away out of view, and turns it in view.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.gestures import gesture_angles
+from realhands_ros.hand.grasps import GRASPS, Held, grasp_angles
+from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.synthesis.motion import (
     PEAK_TO_MEAN_SPEED,
     HandMotion,
@@ -26,6 +29,8 @@ from realhands_ros.synthesis.working_volume import WorkingVolume, body_origin
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
+Motion = Literal['gestures', 'grips', 'objects']
+MOTIONS: tuple[Motion, ...] = ('gestures', 'grips', 'objects')
 
 # Top speed of a wrist (m/s), drawn anew for each movement, and of all turns together and of a
 # finger's joint (rad/s).
@@ -62,6 +67,27 @@ class Beat(NamedTuple):
 
 
 _NO_HOLD: Range = (0.03, 0.06)
+
+# How a grasping hand is turned, in degrees, and how far it moves between two turns, in metres.
+_GRASP_ROLL: Range = (-40, 150)
+_GRASP_FLEXION: Range = (-40, 30)
+_GRASP_DEVIATION: Range = (-15, 12)
+_GRASP_HOLD: Range = (0.2, 0.5)
+_GRASP_SHIFT_M = 0.06
+_GRASPS_IN_VIEW = 3
+_TURNS_OF_AN_OBJECT = 5
+# Standard deviation of each joint's flexion about the grasp's own.
+_GRASP_SPREAD_DEG = 3.0
+
+
+class Visit(NamedTuple):
+    """From ``start`` to ``end`` in seconds the hand holds an object, ``fingers`` (15, 3) still."""
+
+    start: float
+    end: float
+    held: Held
+    fingers: FloatArray
+
 
 # From one closed hand to another fingers would pass through each other, so every gesture with a
 # closed hand begins with an open one.
@@ -105,15 +131,24 @@ def choreograph(
     duration: float,
     *,
     has_company: bool = False,
-) -> HandMotion:
+    motion: Motion = 'gestures',
+) -> tuple[HandMotion, tuple[Visit, ...]]:
     """
     Draw the movement of one hand for at least ``duration`` seconds.
 
     A hand that ``has_company`` of the other one keeps to its own side. The hand starts in view,
-    and in every sequence of ``len(ROUTINES)`` gestures each occurs once.
+    and in every sequence of ``len(ROUTINES)`` gestures, or of all grasps, each occurs once. Also
+    returns when the hand holds what, in the order of time.
     """
     score = _Score(rng, WorkingVolume(rig, handedness, has_company=has_company))
+    visits: list[Visit] = []
     while score.end < duration:
+        if motion == 'grips':
+            score.perform_grips()
+            continue
+        if motion == 'objects':
+            visits += score.carry_objects()
+            continue
         for number, name in enumerate(rng.permutation(list(ROUTINES))):
             if number == _GESTURES_IN_VIEW:
                 score.leave_view()
@@ -121,7 +156,7 @@ def choreograph(
         score.leave_view()
     phases = rng.uniform(0, 2 * np.pi, (len(_SWAY_HZ), 6))
     sway = Sway(_SWAY_HZ, phases, _SWAY_AMPLITUDES)
-    return HandMotion(score.poses, sway, handedness, body_origin(rig))
+    return HandMotion(score.poses, sway, handedness, body_origin(rig)), tuple(visits)
 
 
 class _Score:
@@ -145,9 +180,46 @@ class _Score:
             turn = [self._rng.uniform(*r) for r in (beat.roll, beat.flexion, beat.deviation)]
             self._append(wrist, np.deg2rad(turn), self._fingers(beat.fingers), beat.hold)
 
-    def leave_view(self) -> None:
+    def perform_grips(self) -> None:
+        """Make every grasp once, each from an open hand and at two sizes."""
+        for number, name in enumerate(self._rng.permutation(list(GRASPS))):
+            wrist = self._volume.sample_wrist(self._rng)
+            self._append(wrist, self._grasp_turn(), gesture_angles('rest'), _NO_HOLD)
+            for size in self._rng.permutation([0.0, 1.0]):
+                wrist = wrist + _GRASP_SHIFT_M * self._random_direction()
+                self._append(wrist, self._grasp_turn(), self._grasp(name, size), _GRASP_HOLD)
+            if number % _GRASPS_IN_VIEW == _GRASPS_IN_VIEW - 1:
+                self.leave_view()
+        self.leave_view()
+
+    def carry_objects(self) -> list[Visit]:
+        """Bring an object in every grasp that holds one into view; return when each is held."""
+        visits: list[Visit] = []
+        for name in self._rng.permutation([n for n, h in GRASPS.items() if h is not Held.NOTHING]):
+            fingers = self._grasp(name, self._rng.uniform(0, 1))
+            self.leave_view(fingers)
+            start = self.end if visits else 0.0
+            for _ in range(_TURNS_OF_AN_OBJECT):
+                wrist = self._volume.sample_wrist(self._rng)
+                self._append(wrist, self._grasp_turn(), fingers, _GRASP_HOLD)
+            self.leave_view(fingers)
+            visits.append(Visit(start, self.end, GRASPS[name], fingers))
+        return visits
+
+    def leave_view(self, fingers: FloatArray | None = None) -> None:
         """Go where no camera sees the hand, and stay there for a moment."""
-        self._append(_OUT_OF_VIEW_M, np.zeros(3), gesture_angles('rest'), _OUT_OF_VIEW_S)
+        fingers = gesture_angles('rest') if fingers is None else fingers
+        self._append(_OUT_OF_VIEW_M, np.zeros(3), fingers, _OUT_OF_VIEW_S)
+
+    def _grasp(self, name: str, size: float) -> FloatArray:
+        angles = grasp_angles(name, size)
+        spread = np.deg2rad(_GRASP_SPREAD_DEG) * self._rng.standard_normal(len(angles))
+        angles[:, 0] += spread
+        return clamp_angles(angles)
+
+    def _grasp_turn(self) -> FloatArray:
+        ranges = (_GRASP_ROLL, _GRASP_FLEXION, _GRASP_DEVIATION)
+        return np.deg2rad([self._rng.uniform(*r) for r in ranges])
 
     def _append(
         self, wrist: FloatArray, turn: FloatArray, fingers: FloatArray, hold: Range

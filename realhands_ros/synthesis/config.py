@@ -19,6 +19,38 @@ DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'front
 DEFAULT_DISTANCE_M = (0.18, 0.30)
 
 
+# The parameters that are shares, and what each is a share of.
+SHARES: dict[str, str] = {
+    'left_hand_share': 'samples whose hand is a left one',
+    'real_skin_share': 'people whose skin is uneven as one of the skins is',
+    'interior_light_share': 'samples lit by one of the panoramas',
+    'grasp_share': 'hands that grasp or make a fist; the others make gestures',
+    'held_object_share': 'grasps with an object in them',
+    'second_hand_share': 'samples with a second hand',
+    'glove_share': 'people who wear gloves',
+    'ring_share': 'hands with a ring',
+    'touching_share': 'second hands that touch, cross or hold the first',
+    'grey_share': 'samples of a camera without colour',
+    'infrared_share': 'samples of an infrared camera with its own lamp',
+    'occluder_share': 'samples with something before the hand or against the palm',
+}
+
+# The shares of a set of single bare hands that make gestures before a colour camera: what a
+# detector of hands is sure to know.
+BARE_HANDS: dict[str, float] = dict.fromkeys(
+    (
+        'grasp_share',
+        'second_hand_share',
+        'glove_share',
+        'ring_share',
+        'grey_share',
+        'infrared_share',
+        'occluder_share',
+    ),
+    0.0,
+)
+
+
 @dataclass(frozen=True)
 class SynthesisConfig:
     """
@@ -29,7 +61,10 @@ class SynthesisConfig:
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
     photographs; without one all backgrounds are procedural rooms. ``model_folder`` holds the hand
-    model (None: the open hand). Raises ConfigError for a value out of range.
+    model (None: the open hand), ``skins`` textures in MakeHuman's layout,
+    ``lights`` panoramas.
+    The shares are explained in SHARES.
+    Raises ConfigError for a value out of range.
     """
 
     mix: Mapping[ViewMix, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -39,9 +74,20 @@ class SynthesisConfig:
     crop_size: int | None = None
     backgrounds: Path | None = None
     model_folder: Path | None = None
+    skins: Path | None = None
+    lights: Path | None = None
     left_hand_share: float = 0.5
-    second_hand_share: float = 0.08
+    real_skin_share: float = 0.6
+    interior_light_share: float = 0.5
+    grasp_share: float = 0.5
+    held_object_share: float = 0.6
+    second_hand_share: float = 0.2
+    glove_share: float = 0.08
+    ring_share: float = 0.12
+    touching_share: float = 0.7
     occluder_share: float = 0.1
+    grey_share: float = 0.04
+    infrared_share: float = 0.03
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -52,7 +98,7 @@ class SynthesisConfig:
                 f'zero, of {", ".join(VIEW_MIXES)}'
             )
             raise ConfigError(message)
-        for name in ('left_hand_share', 'second_hand_share', 'occluder_share'):
+        for name in SHARES:
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 message = f'{name} is {share:g}; it is a share and must lie between 0 and 1'
@@ -73,7 +119,7 @@ class SynthesisConfig:
         values['mix'] = dict(self.mix)
         for name in ('cameras', 'resolutions', 'distance_m'):
             values[name] = list(values[name])
-        for name in ('backgrounds', 'model_folder'):
+        for name in ('backgrounds', 'model_folder', 'skins', 'lights'):
             values[name] = None if values[name] is None else str(values[name])
         return values
 

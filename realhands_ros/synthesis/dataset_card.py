@@ -65,6 +65,8 @@ def _card_text(manifest: Manifest, truth: dict[str, NDArray[Any]]) -> str:
         f'- keypoints visible: {visible.mean():.0%} on average; at least 60 % in '
         f'{(visible >= 0.6).mean():.0%} of the samples',
         f'- digest of the backgrounds: {manifest.backgrounds_digest or "procedural rooms only"}',
+        f'- digest of the skins: {manifest.skins_digest or "procedural skin only"}',
+        f'- digest of the lights: {manifest.lights_digest or "drawn lights only"}',
         '',
         '## Truth',
         '',

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from realhands_ros.errors import DatasetError
 
 # Raise it whenever the same seed gives other bytes.
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 
 SAMPLES_PER_SHARD = 128
 DEPTH_UNIT_M = 1e-4
@@ -64,6 +64,8 @@ class Manifest:
     backgrounds_digest: str | None
     generator_version: int = GENERATOR_VERSION
     samples_per_shard: int = SAMPLES_PER_SHARD
+    skins_digest: str | None = None
+    lights_digest: str | None = None
 
     @property
     def num_shards(self) -> int:

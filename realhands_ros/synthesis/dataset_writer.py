@@ -6,7 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,11 @@ from realhands_ros.synthesis.dataset_format import (
 )
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
+from realhands_ros.synthesis.interiors import light_files
 from realhands_ros.synthesis.photographs import PhotoLibrary
 from realhands_ros.synthesis.rendering import Renderer
 from realhands_ros.synthesis.sample import StereoSample, make_sample
+from realhands_ros.synthesis.skin_textures import skin_files
 
 _JPEG_QUALITY = 95
 _POLL_S = 0.2
@@ -54,7 +56,14 @@ def write_dataset(
     if samples < 1 or processes < 1:
         message = f'samples is {samples} and processes {processes}; both must be at least 1'
         raise ConfigError(message)
-    manifest = Manifest(samples, seed, config.as_dict(), _backgrounds_digest(config))
+    manifest = Manifest(
+        samples,
+        seed,
+        config.as_dict(),
+        _backgrounds_digest(config),
+        skins_digest=_digest(config.skins, skin_files),
+        lights_digest=_digest(config.lights, light_files),
+    )
     _claim_folder(folder, manifest)
     missing = [s for s in range(manifest.num_shards) if not shard_folder(folder, s).is_dir()]
     done = samples - sum(len(manifest.shard_indices(shard)) for shard in missing)
@@ -152,9 +161,16 @@ def _backgrounds_digest(config: SynthesisConfig) -> str | None:
         return None
     library = PhotoLibrary(config.backgrounds, max_side=64)
     library.check()
+    return _digest(config.backgrounds, lambda _: library.paths)
+
+
+def _digest(folder: Path | None, files: Callable[[Path], Sequence[Path]]) -> str | None:
+    """Return a digest of names and sizes of a folder's files, None without a folder."""
+    if folder is None:
+        return None
     digest = hashlib.sha256()
-    for path in library.paths:
-        name = path.relative_to(config.backgrounds).as_posix()
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
         digest.update(f'{name} {path.stat().st_size}\n'.encode())
     return digest.hexdigest()[:16]
 

@@ -21,13 +21,14 @@ from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
 from realhands_ros.synthesis.backdrop import World, room
 from realhands_ros.synthesis.camera_effects import sample_effects
-from realhands_ros.synthesis.choreography import choreograph
+from realhands_ros.synthesis.choreography import MOTIONS, Motion, Visit, choreograph
 from realhands_ros.synthesis.generator import SHAPE_RANGE
+from realhands_ros.synthesis.held_objects import fitted_object
 from realhands_ros.synthesis.lighting import sample_lighting
 from realhands_ros.synthesis.motion import HandMotion, HandState
-from realhands_ros.synthesis.placement import sample_up
+from realhands_ros.synthesis.placement import HandPlacement, sample_up
 from realhands_ros.synthesis.rigs import sample_rig
-from realhands_ros.synthesis.scene import CameraEffects, HandTruth, Scene
+from realhands_ros.synthesis.scene import CameraEffects, HandTruth, Scene, SceneMesh
 from realhands_ros.synthesis.skin import sample_skin
 from realhands_ros.synthesis.working_volume import DEPTH_RANGE_M
 
@@ -43,6 +44,7 @@ class FilmSettings:
     What a film shows.
 
     ``camera`` and ``resolution`` are names of the tables in rigs; ``hands`` 1 (right) or 2;
+    ``motion``: gestures, grips (grasps without objects) or objects (grasps with them);
     ``model_folder`` holds the hand model (None: the open hand). Raises ConfigError for a value out
     of range.
     """
@@ -53,6 +55,7 @@ class FilmSettings:
     resolution: str = 'VGA'
     hands: Literal[1, 2] = 1
     seed: int = 0
+    motion: Motion = 'gestures'
     model_folder: Path | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +67,9 @@ class FilmSettings:
                 raise ConfigError(message)
         if self.hands not in _HANDS:
             message = f'hands is {self.hands}; a film shows 1 or 2'
+            raise ConfigError(message)
+        if self.motion not in MOTIONS:
+            message = f'motion is {self.motion!r}; choose one of {", ".join(MOTIONS)}'
             raise ConfigError(message)
         if self.seed < 0:
             message = f'seed is {self.seed}; give 0 or more'
@@ -107,12 +113,20 @@ class Film:
         effects = sample_effects(rng, self._lighting, self.rig.left.intrinsics[0, 0])
         # The camera stands still, and the wrapper delivers what the sensor saw.
         self._effects = replace(effects, shake_px=np.zeros(2), jpeg_quality=None)
-        self.motions: dict[Handedness, HandMotion] = {
-            side: choreograph(
-                hand_rng, self.rig, side, settings.seconds, has_company=len(sides) > 1
+        self.motions: dict[Handedness, HandMotion] = {}
+        self._held: dict[Handedness, list[tuple[Visit, list[SceneMesh]]]] = {}
+        for side, hand_rng in zip(sides, hand_rngs, strict=True):
+            self.motions[side], visits = choreograph(
+                hand_rng,
+                self.rig,
+                side,
+                settings.seconds,
+                has_company=len(sides) > 1,
+                motion=settings.motion,
             )
-            for side, hand_rng in zip(sides, hand_rngs, strict=True)
-        }
+            self._held[side] = [
+                (visit, self._fit_object(hand_rng, side, visit)) for visit in visits
+            ]
 
     def time(self, index: int) -> float:
         """Return the time of a frame in seconds after the first."""
@@ -125,20 +139,49 @@ class Film:
             self._arm(side, motion.at(time), is_main=number == 0)
             for number, (side, motion) in enumerate(self.motions.items())
         ]
-        meshes = [mesh for arm in arms for mesh in arm.meshes] + self._room
+        meshes = [mesh for arm in arms for mesh in arm.meshes]
+        for side, motion in self.motions.items():
+            meshes += self._objects(side, motion.at(time).placement, time)
+        meshes += self._room
         hands = tuple(arm.truth for arm in arms)
         effects = self._frame_effects(index)
         scene = Scene(self.rig, tuple(meshes), self._lighting, effects, hands[0], 'egocentric')
         return FilmFrame(scene, hands)
 
+    def _fit_object(
+        self, rng: np.random.Generator, side: Handedness, visit: Visit
+    ) -> list[SceneMesh]:
+        """Return the meshes of an object, in the frame of a hand whose wrist is the origin."""
+        towards = np.array([1.0, 0.0, 0.0])
+        place = HandPlacement(np.eye(3), np.zeros(3), towards, towards)
+        hand = self._arms.pose_hand(
+            place, side, self._finger_pose(side, visit.fingers), self._shape
+        )
+        return fitted_object(rng, hand, visit.held)
+
+    def _objects(self, side: Handedness, placement: HandPlacement, time: float) -> list[SceneMesh]:
+        """Return what a hand holds at a time, in the rig's frame."""
+        return [
+            replace(
+                mesh,
+                vertices=mesh.vertices @ placement.rotation.T + placement.wrist,
+                normals=mesh.normals @ placement.rotation.T,
+            )
+            for visit, meshes in self._held[side]
+            if visit.start <= time < visit.end
+            for mesh in meshes
+        ]
+
+    def _finger_pose(self, side: Handedness, fingers: FloatArray) -> FloatArray:
+        """Return the finger pose (45,) of joint angles (15, 3)."""
+        pose = self._skeleton.pose_from_angles(fingers)
+        return mirror_axis_angle(pose) if side == 'left' else pose
+
     def _arm(self, side: Handedness, state: HandState, *, is_main: bool) -> Arm:
-        finger_pose = self._skeleton.pose_from_angles(state.fingers)
-        if side == 'left':
-            finger_pose = mirror_axis_angle(finger_pose)
         return self._arms.build(
             state.placement,
             side,
-            finger_pose,
+            self._finger_pose(side, state.fingers),
             self._shape,
             self._skin,
             self._clothing,

@@ -28,7 +28,7 @@ _ELBOW_BEND_M = 0.06
 # The outline of the wrist's edge becomes a forearm's within this length.
 _ROUNDING_M = 0.09
 _HEM_M = 0.012
-_STEP_M = 0.005
+STEP_M = 0.005
 
 # Half width and half thickness (metres) of a forearm, by the distance from the wrist's edge.
 _PROFILE_AT_M = np.array([0.0, 0.05, 0.12, 0.19, 0.27, 0.56])
@@ -49,7 +49,7 @@ class ArmCurve:
     The axis of an arm and its cross-section along it.
 
     ``loop`` (K, 3) are the points of the wrist's edge in order; ``centres`` (S, 3) and ``frames``
-    (S, 3, 3; columns lateral, dorsal, along) follow the axis in steps of ``_STEP_M``; ``girth``
+    (S, 3, 3; columns lateral, dorsal, along) follow the axis in steps of ``STEP_M``; ``girth``
     scales the forearm's thickness.
     """
 
@@ -61,7 +61,7 @@ class ArmCurve:
     @property
     def length(self) -> float:
         """Return how far the arm reaches from the wrist's edge, metres."""
-        return _STEP_M * (len(self.centres) - 1)
+        return STEP_M * (len(self.centres) - 1)
 
     @property
     def end(self) -> FloatArray:
@@ -78,7 +78,7 @@ class ArmCurve:
         ``angles`` (K,) there is one point for each of the loop's. Negative distances are on the
         hand's side of the edge.
         """
-        steps = np.clip(distances / _STEP_M, 0, len(self.centres) - 1)
+        steps = np.clip(distances / STEP_M, 0, len(self.centres) - 1)
         frames = self.frames[np.round(steps).astype(int)]
         centres = np.stack(
             [
@@ -137,14 +137,14 @@ def arm_curve(
     is an average adult's; ``length`` of the axis in metres.
     """
     start = -unit(to_hand)
-    distances = np.arange(0.0, length + _STEP_M / 2, _STEP_M)
+    distances = np.arange(0.0, length + STEP_M / 2, STEP_M)
     side = unit(np.cross(dorsal, start))
     frame = np.stack([side, np.cross(start, side), start], axis=1)
     bends = _growing_turn(start, to_elbow, _smoothstep(distances / _WRIST_BEND_M))
     at_elbow = (distances - FOREARM_LENGTH_M) / _ELBOW_BEND_M + 0.5
     frames = _growing_turn(to_elbow, to_shoulder, _smoothstep(at_elbow)) @ bends @ frame
-    centres = loop_points.mean(0) + _STEP_M * np.cumsum(frames[:, :, 2], axis=0)
-    return ArmCurve(loop_points, centres - _STEP_M * frames[0, :, 2], frames, girth)
+    centres = loop_points.mean(0) + STEP_M * np.cumsum(frames[:, :, 2], axis=0)
+    return ArmCurve(loop_points, centres - STEP_M * frames[0, :, 2], frames, girth)
 
 
 def forearm_mesh(curve: ArmCurve) -> MeshGeometry:

@@ -25,7 +25,7 @@ def held_object(rng: np.random.Generator, hand: HandTruth) -> SceneMesh:
     points = hand.keypoints
     across = unit(points[_LITTLE] - points[_INDEX])
     along = unit(points[_MIDDLE] - points[0])
-    side = 1.0 if hand.handedness == 'right' else -1.0
+    side = -1.0 if hand.handedness == 'right' else 1.0
     out_of_palm = unit(np.cross(across, along)) * side
     axes = np.stack([np.cross(along, across), along, across], axis=1)
     middle = 0.35 * points[0] + 0.65 * points[_MIDDLE] + rng.normal(0, 0.008, 3)
@@ -59,11 +59,13 @@ def _sample_shape(rng: np.random.Generator) -> tuple[MeshGeometry, float]:
     return ellipsoid([radius] * 3), radius
 
 
-def _mesh(rng: np.random.Generator, geometry: MeshGeometry) -> SceneMesh:
-    material: Material
+def object_material(rng: np.random.Generator) -> Material:
+    """Return one colour, or a pattern, at any gloss."""
     if rng.random() < 0.6:
         colour = rng.uniform(0.03, 0.95, 3)
-        material = plain((colour[0], colour[1], colour[2]), rng.uniform(0.15, 0.7))
-    else:
-        material = sample_texture(rng, ('clutter', 'print', 'wood', 'cloth')[rng.integers(4)])
-    return SceneMesh(Label.OBJECT, *geometry, material)
+        return plain((colour[0], colour[1], colour[2]), rng.uniform(0.15, 0.7))
+    return sample_texture(rng, ('clutter', 'print', 'wood', 'cloth')[rng.integers(4)])
+
+
+def _mesh(rng: np.random.Generator, geometry: MeshGeometry) -> SceneMesh:
+    return SceneMesh(Label.OBJECT, *geometry, object_material(rng))

@@ -32,8 +32,10 @@ _PITCH_RANGE_DEG: dict[ViewMix, tuple[float, float]] = {
 
 # Share of samples whose roll is drawn from the whole circle, and the spread of the others about
 # the mix's usual side (back of the hand for the first two, palm for the last).
-_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.2, 'tabletop': 0.2, 'frontal': 0.05}
+_FREE_ROLL_SHARE: dict[ViewMix, float] = {'egocentric': 0.35, 'tabletop': 0.35, 'frontal': 0.35}
 _ROLL_SPREAD_DEG: dict[ViewMix, float] = {'egocentric': 32.0, 'tabletop': 28.0, 'frontal': 16.0}
+# Of the frontal views, those whose forearm comes from anywhere instead of from below.
+_FREE_FRONTAL_SHARE = 0.35
 # Of the frontal views, those that show whose hand it is.
 _BODY_SHARE = 0.2
 # Spread and limit of the wrist's bend.
@@ -171,6 +173,11 @@ def _tabletop_forearm(rng: np.random.Generator, up: FloatArray) -> FloatArray:
 
 
 def _frontal_forearm(rng: np.random.Generator, side: float, up: FloatArray) -> FloatArray:
+    while rng.random() < _FREE_FRONTAL_SHARE:
+        # A hand at work, from any side, but not from beside the camera: that arm would hide it.
+        free = unit(rng.normal(size=3) + 0.3 * up)
+        if free[2] < 0.3:
+            return free
     # The person faces the camera: the right hand is on the left of the image.
     lean = np.array([side * rng.normal(0.2, 0.25), 0.0, rng.normal(-0.05, 0.18)])
     return unit(up + lean)

@@ -100,7 +100,8 @@ class CameraEffects:
     during the exposure; ``vignetting`` relative loss in the corners; ``shot_noise`` and
     ``read_noise`` standard deviations at full and no signal; ``sharpening`` amount of the unsharp
     mask; ``contrast`` exponent; ``saturation`` factor; ``jpeg_quality`` None for uncompressed;
-    ``seed`` of the noise.
+    ``seed`` of the noise; ``lamp_distance_m`` at which a lamp beside the camera gives the scene's
+    light, which falls with the square of the distance, or None for a scene with its own light.
     """
 
     exposure: FloatArray
@@ -116,6 +117,7 @@ class CameraEffects:
     saturation: float
     jpeg_quality: int | None
     seed: int
+    lamp_distance_m: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,8 @@ class SkinLook:
 
     ``tone`` 0 (palest) .. 1 (darkest); ``blood`` and ``carotene`` shift the hue; the others are
     strengths of single details, about 0..1; ``line_variant`` chooses the lines of the palm;
-    ``polish_srgb`` is the colour on the nails or None; ``seed`` of the uneven parts.
+    ``polish_srgb`` is the colour on the nails or None; ``seed`` of the uneven parts;
+    ``texture`` is the number of the skin of a folder whose unevenness this one has, or None.
     """
 
     tone: float
@@ -67,6 +68,7 @@ class SkinLook:
     line_variant: int
     polish_srgb: tuple[int, ...] | None
     seed: int
+    texture: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +81,9 @@ class SkinPoints:
 
 
 def sample_skin(rng: np.random.Generator) -> SkinLook:
-    """Draw a person: all tones are equally likely, marks of age and habit are not."""
-    tone = rng.uniform(0, 1)
+    """Draw a person: all tones are likely, dark ones most; marks of age and habit are not."""
+    # Dark skin is missing in photographs that may be trained on, so it is drawn more often.
+    tone = rng.uniform(0, 1) if rng.random() < 0.75 else rng.uniform(0.55, 1)
     age = rng.beta(1.5, 2.5)
     polish = None
     if rng.random() < 0.08:
@@ -110,8 +113,15 @@ def skin_colour(look: SkinLook) -> FloatArray:
     return np.asarray(np.exp(_log_tone(np.array([look.tone], dtype=np.float32))[0] - absorbed))
 
 
-def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
-    """Return colour, roughness and relief of one person's skin at points with these features."""
+def paint_skin(
+    look: SkinLook, features: SkinFeatures, unevenness: Floats | None = None
+) -> SkinPoints:
+    """
+    Return colour, roughness and relief of one person's skin at points with these features.
+
+    ``unevenness`` (N, 3), the logarithm of how much brighter real skin is here than on average,
+    takes the place of the procedural one.
+    """
     rng = np.random.default_rng(look.seed)
     noise = NoiseField(rng)
     patches = noise(features.position, cell=0.018)
@@ -121,11 +131,12 @@ def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
     wrinkles = look.wrinkles * features.wrinkles
     veins = _veins(noise, features) * look.veins
 
-    melanin = _tone_at(look, features, patches, mottle, grain)
+    blotches = look.blotches if unevenness is None else 0.3 * look.blotches
+    melanin = _tone_at(replace(look, blotches=blotches), features, patches, mottle, grain)
     dents = look.creases * (0.55 * features.creases + 0.45 * lines)
     dents = dents + 0.22 * np.maximum(-wrinkles, 0) + 0.6 * features.nail_fold
     blood = look.blood + 0.30 * features.redness + 0.30 * dents
-    blood = blood + look.blotches * (0.20 * patches[:, 1] + 0.16 * mottle[:, 1])
+    blood = blood + blotches * (0.20 * patches[:, 1] + 0.16 * mottle[:, 1])
     dimness = 0.20 * dents + 0.05 * grain[:, 2] - look.lightness
     hairs = np.zeros_like(veins)
     if look.hair > 0:
@@ -138,6 +149,8 @@ def paint_skin(look: SkinLook, features: SkinFeatures) -> SkinPoints:
         ],
         axis=1,
     )
+    if unevenness is not None:
+        absorbed = absorbed - unevenness
     albedo = np.exp(_log_tone(melanin) - absorbed)
 
     roughness = look.roughness + 0.05 * mottle[:, 2] + 0.06 * features.palm - 0.05 * dents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -11,6 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rasterizer import rasterize, vertex_normals
 from realhands_ros.hand.model_file import HandModelData, UvAtlas
+from realhands_ros.synthesis.gloves import Glove, paint_glove
 from realhands_ros.synthesis.scene import Material
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
 from realhands_ros.synthesis.skin_features import SkinFeatures, SurfacePoints, hand_features
@@ -21,6 +23,7 @@ IntArray = NDArray[np.int64]
 _GUTTER_TEXELS = 4.0
 
 SKIN_SPECULAR = 0.028
+_GLOVE_SUBSURFACE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +32,13 @@ class SkinAtlas:
     Where each texel of a square atlas lies on a hand.
 
     ``texels`` (N,) flat indices of those on the skin or in the gutter beside it, ``features`` of
-    the skin at each, ``size`` the atlas's side in texels.
+    the skin and skinning ``weights`` (N, 16) at each, ``size`` the atlas's side in texels.
     """
 
     size: int
     texels: IntArray
     features: SkinFeatures
+    weights: NDArray[np.float32]
 
     @classmethod
     def of(cls, data: HandModelData, atlas: UvAtlas, size: int) -> SkinAtlas:
@@ -57,11 +61,26 @@ class SkinAtlas:
             weights=at_texels(data.skin_weights),
             spacing=_texel_spacing(data, int(drawn.mask.sum())),
         )
-        return cls(size, texels, hand_features(data, points))
+        return cls(size, texels, hand_features(data, points), points.weights)
 
-    def paint(self, look: SkinLook) -> Material:
-        """Return one person's hand as textures of the atlas."""
-        skin = paint_skin(look, self.features)
+    def paint(
+        self,
+        look: SkinLook,
+        unevenness: NDArray[np.float32] | None = None,
+        glove: Glove | None = None,
+    ) -> Material:
+        """
+        Return one person's hand as textures of the atlas.
+
+        ``unevenness`` (H, W, 3) of real skin, an atlas of any size, as paint_skin has it.
+        """
+        here = None
+        if unevenness is not None:
+            fitted = cv2.resize(unevenness, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+            here = np.asarray(fitted.reshape(-1, 3)[self.texels], dtype=np.float32)
+        skin = paint_skin(look, self.features, here)
+        if glove is not None:
+            skin = paint_glove(glove, skin, self.features, self.weights)
         albedo = np.full((self.size**2, 3), skin.albedo.mean(0), dtype=np.float32)
         roughness = np.full(self.size**2, look.roughness, dtype=np.float32)
         height = np.zeros(self.size**2, dtype=np.float32)
@@ -73,7 +92,7 @@ class SkinAtlas:
             albedo=albedo.reshape(*square, 3),
             roughness=roughness.reshape(square),
             height=height.reshape(square),
-            subsurface=1.0,
+            subsurface=1.0 if glove is None else _GLOVE_SUBSURFACE,
             specular=SKIN_SPECULAR,
         )
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realhands_ros.cli.main import main
-from realhands_ros.synthesis.config import SynthesisConfig
+from realhands_ros.synthesis.config import BARE_HANDS, SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.sample import make_sample
@@ -14,7 +14,10 @@ from realhands_ros.synthesis.sample import make_sample
 @pytest.fixture(scope='module')
 def sample():
     # A scene of this generator with one right hand in full view.
-    return make_sample(SceneGenerator(SynthesisConfig(), 77).scene(19), FastRenderer())
+    return make_sample(
+        SceneGenerator(SynthesisConfig(mix={'frontal': 1.0}, **BARE_HANDS), 77).scene(3),
+        FastRenderer(),
+    )
 
 
 @pytest.fixture(scope='module')

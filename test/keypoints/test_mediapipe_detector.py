@@ -14,18 +14,21 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import Lens
 from realhands_ros.keypoints.detection import HandDetection, ViewImage, box_size
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector, search_parts
-from realhands_ros.synthesis.config import SynthesisConfig
+from realhands_ros.synthesis.config import BARE_HANDS, SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.sample import StereoSample, make_sample
 
 # Scenes of this generator whose hand is in full view, right and left ones.
-SEED, SCENES = 77, (0, 6, 10, 12, 14, 18, 27)
+SEED, SCENES = 77, (0, 3, 8, 10, 11, 12, 14)
 
 
 @pytest.fixture(scope='module')
 def samples() -> list[StereoSample]:
-    generator, renderer = SceneGenerator(SynthesisConfig(), SEED), FastRenderer()
+    generator, renderer = (
+        SceneGenerator(SynthesisConfig(mix={'frontal': 1.0}, **BARE_HANDS), SEED),
+        FastRenderer(),
+    )
     return [make_sample(generator.scene(index), renderer) for index in SCENES]
 
 

@@ -27,14 +27,14 @@ SAMPLES = 5
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2))
+    monkeypatch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2, None, None))
 
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp('whole') / 'set'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2))
+        patch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2, None, None))
         write_dataset(folder, CONFIG, samples=SAMPLES, seed=3, processes=1)
     yield folder
 
@@ -94,7 +94,7 @@ def test_processes_and_interruptions_change_no_byte(
     with pytest.raises(KeyboardInterrupt):
         write_dataset(folder, CONFIG, samples=SAMPLES, seed=3, processes=1)
     monkeypatch.undo()
-    monkeypatch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2))
+    monkeypatch.setattr(dataset_format.Manifest.__init__, '__defaults__', (1, 2, None, None))
     assert sorted(p.name for p in folder.glob('shard-*')) == ['shard-00000']
     with pytest.raises(DatasetError, match='unfinished: 2 of 3'):
         SyntheticStereo(folder)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realhands_ros.synthesis.config import SynthesisConfig
+from realhands_ros.synthesis.config import BARE_HANDS, SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator
 from realhands_ros.synthesis.judge import judge, summarize
@@ -21,7 +21,7 @@ LARGEST_ERROR = 0.06
 
 @pytest.fixture(scope='module')
 def samples() -> list[StereoSample]:
-    generator, renderer = SceneGenerator(SynthesisConfig(), 77), FastRenderer()
+    generator, renderer = SceneGenerator(SynthesisConfig(**BARE_HANDS), 77), FastRenderer()
     return [make_sample(generator.scene(index), renderer) for index in range(SAMPLES)]
 
 

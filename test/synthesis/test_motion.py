@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.errors import ConfigError
 from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.pose_limits import within_limits
 from realhands_ros.synthesis.choreography import ROUTINES, choreograph
+from realhands_ros.synthesis.film import Film, FilmSettings
 from realhands_ros.synthesis.motion import HandMotion, KeyPose, Sway
 from realhands_ros.synthesis.rigs import zed_rig
+from realhands_ros.synthesis.scene import Label
 
 RIG = zed_rig('zed2i', 'VGA')
 SECONDS = 20.0
@@ -22,7 +25,7 @@ class Recording:
 
     def __init__(self, seed, handedness, has_company):
         rng = np.random.default_rng(seed)
-        motion = choreograph(rng, RIG, handedness, SECONDS, has_company=has_company)
+        motion, _ = choreograph(rng, RIG, handedness, SECONDS, has_company=has_company)
         states = [motion.at(time) for time in np.arange(0.0, SECONDS, 1 / RATE)]
         self.wrist = np.array([state.placement.wrist for state in states])
         self.rotation = Rotation.from_matrix([state.placement.rotation for state in states])
@@ -83,7 +86,7 @@ def test_two_hands_keep_apart():
 
 def test_motion_is_twice_continuously_differentiable():
     """Differences of the second derivative must vanish with the step, also at key poses."""
-    motion = choreograph(np.random.default_rng(4), RIG, 'right', SECONDS)
+    motion, _ = choreograph(np.random.default_rng(4), RIG, 'right', SECONDS)
 
     def largest_jump_of_acceleration(step):
         times = np.arange(0.0, 3.0, step)
@@ -98,7 +101,7 @@ def test_motion_is_twice_continuously_differentiable():
 
 def test_the_same_seed_moves_the_same_way():
     one, same, other = (
-        choreograph(np.random.default_rng(seed), RIG, 'right', 5.0) for seed in (5, 5, 6)
+        choreograph(np.random.default_rng(seed), RIG, 'right', 5.0)[0] for seed in (5, 5, 6)
     )
     assert np.array_equal(one.at(2.3).placement.wrist, same.at(2.3).placement.wrist)
     assert np.array_equal(one.at(2.3).fingers, same.at(2.3).fingers)
@@ -131,3 +134,31 @@ def test_a_motion_passes_through_its_key_poses_and_rests_there():
         assert np.allclose(motion.at(time).placement.wrist, wrists[wrist])
     assert np.allclose(motion.at(1.1).fingers, gesture_angles('point'))
     assert np.allclose(motion.at(0.6).placement.wrist, (wrists[0] + wrists[1]) / 2)
+
+
+@pytest.mark.parametrize('motion', ['grips', 'objects'])
+def test_grasps_stay_within_the_limits_and_bend(motion) -> None:
+    moved, visits = choreograph(np.random.default_rng(8), RIG, 'right', 10.0, motion=motion)
+    angles = np.array([moved.at(t).fingers for t in np.arange(0, 30, 0.1)])
+    assert within_limits(angles).all()
+    assert np.rad2deg(angles[..., 0].sum(axis=1)).max() > 500
+    assert bool(visits) == (motion == 'objects')
+
+
+def test_what_is_held_does_not_move_in_the_hand() -> None:
+    """During a visit the fingers keep still, and an object is where the hand is."""
+    film = Film(FilmSettings(seconds=4.0, rate=5.0, motion='objects', seed=3))
+    found = 0
+    for index in range(20):
+        frame = film.frame(index)
+        for mesh in frame.scene.meshes:
+            if mesh.label is Label.OBJECT:
+                found += 1
+                gaps = np.linalg.norm(mesh.vertices[:, None] - frame.hands[0].vertices, axis=2)
+                assert gaps.min() < 0.2
+    assert found > 3
+
+
+def test_an_unknown_motion_is_named() -> None:
+    with pytest.raises(ConfigError, match="'juggle'.*grips"):
+        FilmSettings(motion='juggle')

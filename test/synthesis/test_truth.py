@@ -15,12 +15,18 @@ from realhands_ros.synthesis.sample import StereoSample, make_sample
 from realhands_ros.synthesis.scene import HandTruth
 
 # Nothing before the hand: its whole outline is in the labels.
-ALONE = {'occluder_share': 0.0, 'second_hand_share': 0.0}
+ALONE = {
+    'occluder_share': 0.0,
+    'held_object_share': 0.0,
+    'second_hand_share': 0.0,
+    'glove_share': 0.0,
+    'ring_share': 0.0,
+}
 
 
 @pytest.fixture(scope='module')
 def samples() -> list[StereoSample]:
-    generator = SceneGenerator(SynthesisConfig(crop_size=224), 5)
+    generator = SceneGenerator(SynthesisConfig(crop_size=224, glove_share=0.0), 5)
     renderer = FastRenderer()
     return [make_sample(generator.scene(index), renderer) for index in range(8)]
 

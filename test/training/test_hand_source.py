@@ -5,7 +5,7 @@ import pytest
 
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.synthesis.config import SynthesisConfig
+from realhands_ros.synthesis.config import BARE_HANDS, SynthesisConfig
 from realhands_ros.synthesis.dataset_writer import write_dataset
 from realhands_ros.training import detections, run_data
 from realhands_ros.training.detections import DetectedSource, fit_noise, write_detections
@@ -167,7 +167,7 @@ def test_detections_of_another_dataset_are_refused(detected, tmp_path):
 @pytest.mark.slow
 def test_mediapipe_finds_a_rendered_hand_of_either_side():
     source = RenderedSource(
-        SynthesisConfig(mix={'frontal': 1.0}, occluder_share=0.0, second_hand_share=0.0),
+        SynthesisConfig(mix={'frontal': 1.0}, **BARE_HANDS),
         3,
         samples=8,
     )
