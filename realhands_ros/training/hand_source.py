@@ -41,13 +41,34 @@ class ViewSample:
     """
     What one camera saw: ``image`` (H, W, 3) uint8 RGB, ``mask`` (H, W) bool (hand, not arm).
 
-    ``detection`` is what a real detector made of the image, where that is known.
+    ``detection`` is what a real detector made of the image, where that is known. ``mask_known``
+    (H, W) bool says for which pixels the mask holds; None: for all. ``marked_px`` (21, 2) pixels
+    are the keypoints as MediaPipe marks them (keypoints/keypoint_marks.py), free of its noise as
+    far as possible: the truth of a photograph whose hand in space is not known.
     """
 
     image: NDArray[np.uint8]
     camera: PinholeCamera
     mask: NDArray[np.bool_] | None = None
     detection: Detection | None = None
+    mask_known: NDArray[np.bool_] | None = None
+    marked_px: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class LabelTrust:
+    """
+    Which parts of a sample are the truth, and not only a guess.
+
+    ``pose``: pose, shape and keypoints up to the hand's size; without it only the views' masks
+    and marks count. ``scale``: size and distance, which one photograph does not show.
+    """
+
+    pose: bool = True
+    scale: bool = True
+
+
+ALL_KNOWN = LabelTrust()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +77,8 @@ class HandSample:
     One hand with its truth in the rig's frame, and one view of it or two (left, right).
 
     ``pose_aa`` (48,) relative to the flat hand; ``shape`` (10,) or None when it is unknown in the
-    basis of the hand model that is trained with; ``keypoints`` (21, 3) metres.
+    basis of the hand model that is trained with; ``keypoints`` (21, 3) metres. ``trust`` tells
+    what of this is known.
     """
 
     handedness: Handedness
@@ -64,6 +86,7 @@ class HandSample:
     shape: FloatArray | None
     keypoints: FloatArray
     views: tuple[ViewSample, ...]
+    trust: LabelTrust = ALL_KNOWN
 
 
 class HandSource(Protocol):

@@ -151,6 +151,7 @@ def _as_right_hand(sample: HandSample) -> HandSample:
         shape=sample.shape,
         keypoints=mirror_points(sample.keypoints),
         views=tuple(_mirrored(view) for view in sample.views),
+        trust=sample.trust,
     )
 
 
@@ -166,6 +167,10 @@ def _mirrored(view: ViewSample) -> ViewSample:
         camera=mirror_camera(view.camera),
         mask=None if view.mask is None else view.mask[:, ::-1],
         detection=detection,
+        mask_known=None if view.mask_known is None else view.mask_known[:, ::-1],
+        marked_px=(
+            None if view.marked_px is None else mirror_pixels(view.marked_px, view.camera.width)
+        ),
     )
 
 
