@@ -17,6 +17,8 @@ from realhands_ros.training.detections import fit_noise, write_detections
 from realhands_ros.training.distributed import processes
 from realhands_ros.training.hand_source import SyntheticSource
 from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.label_report import summary, write_report
+from realhands_ros.training.label_run import LabelRun
 from realhands_ros.training.loop import Trainer, TrainingConfig
 from realhands_ros.training.losses import LOSSES, default_loss
 from realhands_ros.training.marks_fit import fit_marks, marked_views
@@ -34,11 +36,16 @@ _DEFAULT = '(default: %(default)s)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands run, detect, fit-noise and fit-marks."""
+    """Add the subcommands run, label, detect, fit-noise and fit-marks."""
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     run_parser = actions.add_parser('run', help='train; run again to go on after a stop')
     _add_run_arguments(run_parser)
     run_parser.set_defaults(act=_run)
+    label = actions.add_parser('label', help='make pseudo-truth for photographs without truth')
+    label.add_argument('folder', type=Path, help='photographs, in subfolders by origin or not')
+    label.add_argument('--out', type=Path, metavar='DIR', help='(default: FOLDER_labelled)')
+    label.add_argument('--teacher', type=Path, metavar='FILE', help='weights of a network')
+    label.set_defaults(act=_label)
     detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
     detect.add_argument('dataset', type=Path)
     detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
@@ -167,6 +174,15 @@ def _settings(
         'noise': str(args.noise),
         'model': str(args.model),
     }
+
+
+def _label(args: argparse.Namespace) -> int:
+    out = args.out or args.folder.with_name(args.folder.name + '_labelled')
+    label_run = LabelRun(args.folder, out, args.teacher)
+    counts = label_run.label()
+    write_report(out, args.folder, counts)
+    print(f'{summary(out, counts)}\n{out}')
+    return 0
 
 
 def _detect(args: argparse.Namespace) -> int:
