@@ -3,8 +3,8 @@ Pseudo-truth for one photograph: readings, the hand model laid on them, masks, a
 
 A hand is kept when repeated readings of it agree (photograph_readings.py); its pose counts when
 the hand model can be laid on the readings (photograph_fit.py), its mask when colour, silhouette
-and selfie segmentation agree (photograph_mask.py). With a teacher, a network trained before, the pose
-also has to be near to what that sees.
+and selfie segmentation agree (photograph_mask.py). With a teacher, a network trained before, the
+pose also has to be near to what that sees.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class LabelledPicture:
 
 # The crop that is stored: side in hand boxes, and at most in pixels; smaller hands are not
 # enlarged, down to a least size.
-_CROP_MARGIN = 2.0
-_LARGEST_CROP, _SMALLEST_CROP = 320, 64
+_CROP_MARGIN = 2.4
+_LARGEST_CROP, _SMALLEST_CROP = 384, 64
 _JPEG_QUALITY = 92
 _SAME_HAND = 0.35
 _MIDDLE_MCP = 9

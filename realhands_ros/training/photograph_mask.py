@@ -76,8 +76,6 @@ class PersonSegmentation:
 
     def __call__(self, picture: Image) -> NDArray[np.float32]:
         """Return the probability (H, W) of a person for a picture (H, W, 3), BGR."""
-        # It smooths over the frames of a film; single pictures must not share a past.
-        self._segmentation.reset()
         found = self._segmentation.process(np.ascontiguousarray(picture[..., ::-1]))
         return np.asarray(found.segmentation_mask, dtype=np.float32)
 
