@@ -27,6 +27,7 @@ FloatArray = NDArray[np.float64]
 KeypointMarks = Literal['mediapipe', 'exact']
 
 SHIPPED_MARKS = 'models/mediapipe_marks.npz'
+SHIPPED_WORLD_MARKS = 'models/mediapipe_world_marks.npz'
 
 
 def marks_matrix(marks: KeypointMarks) -> FloatArray:
@@ -41,6 +42,16 @@ def marks_matrix(marks: KeypointMarks) -> FloatArray:
     if marks == 'exact':
         return np.eye(NUM_KEYPOINTS)
     return _shipped().copy()
+
+
+def world_marks_matrix() -> FloatArray:
+    """
+    Return the matrix (21, 21) that takes the model's keypoints to MediaPipe's world landmarks.
+
+    These lie elsewhere than its marks in the image: a knuckle a fifth of the way to the next
+    joint. Rows add up to one. Raises ConfigError for a missing file.
+    """
+    return _shipped_world().copy()
 
 
 def save_marks(path: Path, matrix: FloatArray, **facts: Any) -> None:
@@ -65,3 +76,8 @@ def load_marks(path: Path) -> FloatArray:
 @lru_cache(maxsize=1)
 def _shipped() -> FloatArray:
     return load_marks(resource_path(SHIPPED_MARKS))
+
+
+@lru_cache(maxsize=1)
+def _shipped_world() -> FloatArray:
+    return load_marks(resource_path(SHIPPED_WORLD_MARKS))

@@ -76,18 +76,18 @@ class LabelRun:
     def label(self) -> LabelCounts:
         """Label what is not labelled yet, write the labels, and return what there is to count."""
         self._parts.mkdir(parents=True, exist_ok=True)
-        starts = range(0, len(self._paths), _PICTURES_A_PART)
-        missing = [start for start in starts if not self._part(start).exists()]
+        count = -(-len(self._paths) // _PICTURES_A_PART)
+        missing = [number for number in range(count) if not self._part(number).exists()]
         if missing:
             labeller = PhotographLabeller(self._teacher)
             try:
                 with tqdm(total=len(self._paths), unit='photograph', dynamic_ncols=True) as bar:
-                    bar.update(len(self._paths) - sum(len(self._chunk(s)) for s in missing))
-                    for start in missing:
-                        self._make_part(labeller, start, bar)
+                    bar.update(len(self._paths) - sum(len(self._chunk(n)) for n in missing))
+                    for number in missing:
+                        self._make_part(labeller, number, bar)
             finally:
                 labeller.close()
-        return self._assemble([self._part(start) for start in starts])
+        return self._assemble([self._part(number) for number in range(count)])
 
     def remove_parts(self) -> None:
         """Delete the parts, when everything else is written."""
@@ -95,11 +95,12 @@ class LabelRun:
             path.unlink()
         self._parts.rmdir()
 
-    def _chunk(self, start: int) -> list[Path]:
-        return self._paths[start : start + _PICTURES_A_PART]
+    def _chunk(self, number: int) -> list[Path]:
+        """Return the photographs of a part: some of every folder, so that each part is alike."""
+        return self._paths[number :: -(-len(self._paths) // _PICTURES_A_PART)]
 
-    def _part(self, start: int) -> Path:
-        return self._parts / f'{start:06d}.npz'
+    def _part(self, number: int) -> Path:
+        return self._parts / f'{number:05d}.npz'
 
     def _check_settings(self) -> None:
         names = '\n'.join(str(path.relative_to(self.folder)) for path in self._paths)
@@ -121,11 +122,11 @@ class LabelRun:
         self.out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings, indent=1) + '\n')
 
-    def _make_part(self, labeller: PhotographLabeller, start: int, bar: Any) -> None:
+    def _make_part(self, labeller: PhotographLabeller, number: int, bar: Any) -> None:
         rows: list[dict[str, Any]] = []
         about: dict[str, Any] = {'unreadable': [], 'without_hand': [], 'read': [], 'dropped': []}
         keypoints = []
-        for path in self._chunk(start):
+        for path in self._chunk(number):
             name = path.relative_to(self.folder).as_posix()
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             bar.update()
@@ -147,7 +148,7 @@ class LabelRun:
         partial = self._parts / '.partial'
         with partial.open('wb') as file:
             np.savez(file, **arrays)
-        partial.replace(self._part(start))
+        partial.replace(self._part(number))
 
     def _assemble(self, parts: list[Path]) -> LabelCounts:
         """Write the labels of all parts; return the rest of what is in them."""

@@ -3,10 +3,10 @@ The hand model laid on what MediaPipe reads in one photograph.
 
 Levenberg-Marquardt over pose, shape and translation minimises
 
-    sum_k rho(|pi(M_k X) - p_k| / (s2 b)) + sum_k rho(|M_k X - S w_k| / s3) + priors + joint limits
+    sum_k rho(|pi(M_k X) - p_k| / (s2 b)) + sum_k rho(|N_k X - S w_k| / s3) + priors + joint limits
 
-X the model's keypoints, M_k the rows of MediaPipe's marks (keypoints/keypoint_marks.py), pi the
-camera, p_k the keypoints read, b the side of their box, w_k the world landmarks, S the similarity
+X the model's keypoints, M_k and N_k the rows of MediaPipe's marks in the image and in space
+(keypoints/keypoint_marks.py), pi the camera, p_k the keypoints read, b the side of their box, w_k the world landmarks, S the similarity
 that lays them on the marks best, anew in every step; rho grows like the square and then like the
 distance (Huber). The size of the hand rests on the shape prior: one photograph does not show it.
 """
@@ -35,7 +35,7 @@ from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, NUM_FINGER_JOINTS, HandSkeleton
 from realhands_ros.hand.topology import NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.keypoints.detection import box_size
-from realhands_ros.keypoints.keypoint_marks import marks_matrix
+from realhands_ros.keypoints.keypoint_marks import marks_matrix, world_marks_matrix
 from realhands_ros.keypoints.lifting import lay_on_keypoints
 from realhands_ros.refinement.parameter_terms import (
     FINGERS,
@@ -61,13 +61,13 @@ class PhotographFitConfig:
     """
 
     pixels: float = 0.015
-    world_m: float = 0.006
-    shape: float = 0.7
-    fingers: float = 0.8
+    world_m: float = 0.01
+    shape: float = 0.4
+    fingers: float = 0.5
     limits: float = 0.05
     teacher: float = 0.25
     huber: float = 1.5
-    iterations: int = 40
+    iterations: int = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +103,11 @@ class _Observed(NamedTuple):
 # Wrist, thumb base and knuckles, which move little against each other.
 _PALM = [0, 1, 5, 9, 13, 17]
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-2, 1e7
-_LEAST_GAIN = 1e-5
+_LEAST_GAIN = 1e-4
 # Flexion of each finger joint in the second start.
 _FIST_DEG = 65.0
 # A fit with misfits below these is not tried again: share of the box, metres.
-_GOOD_2D, _GOOD_WORLD_M = 0.02, 0.008
+_GOOD_2D, _GOOD_WORLD_M = 0.02, 0.01
 
 
 class PhotographFitter:
@@ -119,6 +119,7 @@ class PhotographFitter:
         self._model = FastHandModel(data, dtype=np.float64)
         self._skeleton = HandSkeleton.from_model(data)
         self._marks = marks_matrix('mediapipe')
+        self._world_marks = world_marks_matrix()
         self._mean = np.zeros(NUM_PARAMETERS)
         self._mean[FINGERS] = data.hands_mean
         bent = np.zeros((NUM_FINGER_JOINTS, 3))
@@ -226,11 +227,13 @@ class PhotographFitter:
         rows = (self._marks @ jacobian).reshape(len(marks), 3, NUM_PARAMETERS)
         errors_px, slopes = _projected(marks, seen)
         image_rows = np.einsum('kij,kjp->kip', slopes, rows)
-        target = align_points(seen.world, marks).apply(seen.world)
+        world_marks = self._world_marks @ posed.keypoints
+        world_rows = (self._world_marks @ jacobian).reshape(rows.shape)
+        target = align_points(seen.world, world_marks).apply(seen.world)
         config = self.config
         for errors, derivatives, spread in (
             (errors_px, image_rows, config.pixels * seen.size_px),
-            (marks - target, rows, config.world_m),
+            (world_marks - target, world_rows, config.world_m),
         ):
             cost, weights = _huber(np.linalg.norm(errors, axis=1) / spread, config.huber)
             weights = np.repeat(weights / spread**2, errors.shape[1])
@@ -244,7 +247,8 @@ class PhotographFitter:
         posed = self._pose(vector)
         marks = self._marks @ posed.keypoints
         errors_px, _ = _projected(marks, seen)
-        target = align_points(seen.world, marks).apply(seen.world)
+        world_marks = self._world_marks @ posed.keypoints
+        target = align_points(seen.world, world_marks).apply(seen.world)
         angles = self._skeleton.angles_from_pose(vector[FINGERS])
         pose, translation = vector[:NUM_POSE], vector[TRANSLATION]
         keypoints, vertices = posed.keypoints, posed.vertices
@@ -258,7 +262,7 @@ class PhotographFitter:
             keypoints=keypoints,
             vertices=vertices,
             misfit_2d=float(np.linalg.norm(errors_px, axis=1).mean()) / seen.size_px,
-            misfit_world=float(np.linalg.norm(marks - target, axis=1).mean()),
+            misfit_world=float(np.linalg.norm(world_marks - target, axis=1).mean()),
             beyond_limits=float(np.abs(angles - clamp_angles(angles)).max()),
         )
 
