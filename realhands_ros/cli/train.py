@@ -12,7 +12,7 @@ from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import CONFIGS
 from realhands_ros.handnet.stereo import POSE_BLENDS
 from realhands_ros.handnet.weights import load_weights
-from realhands_ros.keypoints.keypoint_marks import save_marks
+from realhands_ros.keypoints.keypoint_marks import marks_matrix, save_marks
 from realhands_ros.training.detections import fit_noise, write_detections
 from realhands_ros.training.distributed import processes
 from realhands_ros.training.hand_source import SyntheticSource
@@ -31,6 +31,11 @@ from realhands_ros.training.run_data import (
 )
 from realhands_ros.training.run_folder import RunFolder
 from realhands_ros.training.stages import RECIPES, plan_by_epochs, plan_by_hands
+from realhands_ros.training.world_marks_fit import (
+    fit_world_marks,
+    marked_worlds,
+    world_error_m,
+)
 
 _DEFAULT = '(default: %(default)s)'
 
@@ -57,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     marks = actions.add_parser('fit-marks', help='fit where the detector marks the keypoints')
     marks.add_argument('dataset', type=Path)
     marks.add_argument('out', type=Path, help='npz file to write')
+    marks.add_argument('--world', action='store_true', help="fit the world landmarks' marks")
     marks.set_defaults(act=_fit_marks)
 
 
@@ -204,6 +210,8 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _fit_marks(args: argparse.Namespace) -> int:
+    if args.world:
+        return _fit_world_marks(args)
     views = marked_views(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     matrix = fit_marks(views)
     save_marks(args.out, matrix, views=len(views.true))
@@ -214,5 +222,18 @@ def _fit_marks(args: argparse.Namespace) -> int:
     print(
         f'{args.out}: {len(views.true)} views; keypoints off by {before:.2f} % of the hand in the '
         f'median, {after:.2f} % from their marks'
+    )
+    return 0
+
+
+def _fit_world_marks(args: argparse.Namespace) -> int:
+    image_marks = marks_matrix('mediapipe')
+    views = marked_worlds(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
+    matrix = fit_world_marks(views, image_marks)
+    save_marks(args.out, matrix, views=len(views.true))
+    before, after = (1000 * world_error_m(views, marks) for marks in (image_marks, matrix))
+    print(
+        f'{args.out}: {len(views.true)} views; world landmarks, aligned, off by {before:.1f} mm '
+        f'from the marks in the image, {after:.1f} mm from their own'
     )
     return 0

@@ -185,7 +185,7 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
             first = len(pictures)
             pictures += row[name]
             place.append((first, len(pictures)))
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         name: np.array([row[name] for row in rows], np.float32).reshape(-1, *shape)
         for name, shape in ROW_SHAPES.items()
     }

@@ -6,9 +6,10 @@ Levenberg-Marquardt over pose, shape and translation minimises
     sum_k rho(|pi(M_k X) - p_k| / (s2 b)) + sum_k rho(|N_k X - S w_k| / s3) + priors + joint limits
 
 X the model's keypoints, M_k and N_k the rows of MediaPipe's marks in the image and in space
-(keypoints/keypoint_marks.py), pi the camera, p_k the keypoints read, b the side of their box, w_k the world landmarks, S the similarity
-that lays them on the marks best, anew in every step; rho grows like the square and then like the
-distance (Huber). The size of the hand rests on the shape prior: one photograph does not show it.
+(keypoints/keypoint_marks.py), pi the camera, p_k the keypoints read, b the side of their box, w_k
+the world landmarks, S the similarity that lays them on the marks best, anew in every step; rho
+grows like the square and then like the distance (Huber). The size of the hand rests on the shape
+prior: one photograph does not show it.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ class PhotographFitter:
         best: PhotographFit | None = None
         for start in starts:
             # The second one is for hands that the first one does not reach.
-            if start is None or (best is not None and _is_good(best)):
+            if best is not None and _is_good(best):
                 continue
             fit = self._result(self._minimise(start, seen, terms), seen, is_left)
             if best is None or _misfit(fit) < _misfit(best):
@@ -174,9 +175,7 @@ class PhotographFitter:
             weights[1, FINGERS] = weights[1, ROOT] = config.teacher**-2
         return ParameterTerms(self._skeleton, config.limits**-2, weights, centres)
 
-    def _start(
-        self, seen: _Observed, start: tuple[FloatArray, FloatArray] | None
-    ) -> FloatArray | None:
+    def _start(self, seen: _Observed, start: tuple[FloatArray, FloatArray] | None) -> FloatArray:
         """Return the parameters of ``start``, or of the mean hand, laid on what is seen."""
         vector = self._mean.copy()
         if start is not None:
@@ -188,7 +187,7 @@ class PhotographFitter:
         marks = self._marks @ self._pose(vector).keypoints
         placed = lay_on_keypoints(marks, seen.keypoints_px, seen.camera)
         if placed is None:
-            return None
+            placed = marks + _as_large_as_seen(marks, seen)
         vector[TRANSLATION] += (placed - marks)[0]
         return vector
 
@@ -282,6 +281,19 @@ def _projected(marks: FloatArray, seen: _Observed) -> tuple[FloatArray, FloatArr
     matrix = seen.camera.intrinsics @ seen.camera.rotation
     slopes = (matrix[None, :2] - pixels[:, :, None] * matrix[2]) / homogeneous[:, 2:, None]
     return pixels - seen.keypoints_px, slopes
+
+
+def _as_large_as_seen(marks: FloatArray, seen: _Observed) -> FloatArray:
+    """Return the move (3,) that brings marks to where the camera sees a hand of this size."""
+    inverse = seen.camera.inverse_intrinsics
+    middle_px = seen.keypoints_px.mean(axis=0)
+    across_px = np.linalg.norm(seen.keypoints_px - middle_px, axis=1).mean()
+    middle = marks.mean(axis=0)
+    across = np.linalg.norm((marks - middle)[:, :2], axis=1).mean()
+    depth = across / max(float(across_px * inverse[0, 0]), 1e-9)
+    ray = inverse @ np.array([*middle_px, 1.0])
+    move: FloatArray = depth * ray / ray[2] - middle
+    return move
 
 
 def _huber(distances: FloatArray, bound: float) -> tuple[float, FloatArray]:

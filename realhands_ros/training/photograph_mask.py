@@ -146,9 +146,9 @@ def _seeds(silhouette: Mask, outside: FloatArray, keypoints_px: FloatArray, size
     points = np.round(keypoints_px).astype(int)
     for child, parent in enumerate(KEYPOINT_PARENTS):
         if parent >= 0:
-            start, end = (tuple(int(v) for v in points[k]) for k in (parent, child))
-            cv2.line(bones, start, end, 1, max(1, round(_BONE * size)))
-    cv2.fillConvexPoly(bones, cv2.convexHull(points[list(_PALM)]), 1)
+            start, end = (points[k].tolist() for k in (parent, child))
+            cv2.line(bones, start, end, (1,), max(1, round(_BONE * size)))
+    cv2.fillConvexPoly(bones, cv2.convexHull(points[list(_PALM)]), (1,))
     seeds[(bones > 0) & silhouette] = cv2.GC_FGD
     return seeds
 
@@ -185,8 +185,8 @@ def _beyond_wrist(shape: tuple[int, ...], wrist_px: FloatArray) -> FloatArray:
     direction = wrist_px[1] - wrist_px[0]
     direction = direction / max(float(np.linalg.norm(direction)), 1e-9)
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    along: FloatArray = (columns - wrist_px[0, 0]) * direction[0]
-    return along + (rows - wrist_px[0, 1]) * direction[1]
+    along = (columns - wrist_px[0, 0]) * direction[0] + (rows - wrist_px[0, 1]) * direction[1]
+    return np.asarray(along, dtype=np.float64)
 
 
 def _distance(mask: Mask) -> FloatArray:

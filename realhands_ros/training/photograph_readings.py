@@ -8,8 +8,9 @@ better than each, and where they differ the hand is not understood.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,8 @@ Image = NDArray[np.uint8]
 
 _MOST_HANDS = 8
 _LEAST_PALM, _LEAST_PRESENCE = 0.3, 0.5
+# Border around a picture in which no hand is found, share of its longer side.
+_BORDER = 0.33
 # Mirrored or not, turned by degrees, scaled: how the region differs from the first reading's.
 _REPEATS = (
     (True, 0.0, 1.0),
@@ -83,13 +86,25 @@ class PhotographReader:
     def __call__(self, picture: Image) -> list[HandReadings]:
         """Return the hands of a picture (H, W, 3), BGR."""
         mirrored = np.ascontiguousarray(picture[:, ::-1])
-        found = self._finder.detect(ViewImage(picture))
+        found = self._finder.detect(ViewImage(picture)) or self._find_large(picture)
         return [self._read_again(picture, mirrored, hand) for hand in found]
 
     def close(self) -> None:
         """Free the models."""
         self._finder.close()
         self._reader.close()
+
+    def _find_large(self, picture: Image) -> list[HandDetection]:
+        """
+        Return the hands of a picture in which a first search found none.
+
+        A palm that fills the picture is too large for the palm model, which finds it with more
+        around it.
+        """
+        border = round(_BORDER * max(picture.shape[:2]))
+        wide = cv2.copyMakeBorder(picture, *(border,) * 4, cv2.BORDER_REPLICATE)
+        found = self._finder.detect(ViewImage(np.asarray(wide, dtype=np.uint8)))
+        return [replace(hand, keypoints_px=hand.keypoints_px - border) for hand in found]
 
     def _read_again(self, picture: Image, mirrored: Image, first: HandDetection) -> HandReadings:
         width = picture.shape[1]
@@ -126,5 +141,6 @@ def _changed(keypoints_px: FloatArray, turn: float, scale: float) -> FloatArray:
     """Return keypoints (21, 2) turned by radians and scaled about their middle."""
     middle = 0.5 * (keypoints_px.min(axis=0) + keypoints_px.max(axis=0))
     cosine, sine = scale * np.cos(turn), scale * np.sin(turn)
-    changed: FloatArray = (keypoints_px - middle) @ np.array([[cosine, sine], [-sine, cosine]])
-    return changed + middle
+    turned = (keypoints_px - middle) @ np.array([[cosine, sine], [-sine, cosine]])
+    changed: FloatArray = turned + middle
+    return changed
