@@ -34,7 +34,7 @@ from realhands_ros.hand.fast_model import FastHandModel, FastHandOutput
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, NUM_FINGER_JOINTS, HandSkeleton
-from realhands_ros.hand.topology import NUM_POSE, NUM_SHAPE, Handedness
+from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.keypoints.detection import box_size
 from realhands_ros.keypoints.keypoint_marks import marks_matrix, world_marks_matrix
 from realhands_ros.keypoints.lifting import lay_on_keypoints
@@ -63,7 +63,7 @@ class PhotographFitConfig:
 
     pixels: float = 0.015
     world_m: float = 0.01
-    shape: float = 0.4
+    shape: float = 0.8
     fingers: float = 0.5
     limits: float = 0.05
     teacher: float = 0.25
@@ -103,6 +103,7 @@ class _Observed(NamedTuple):
 
 # Wrist, thumb base and knuckles, which move little against each other.
 _PALM = [0, 1, 5, 9, 13, 17]
+_WRIST = 0
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-2, 1e7
 _LEAST_GAIN = 1e-4
 # Flexion of each finger joint in the second start.
@@ -119,8 +120,8 @@ class PhotographFitter:
         self.config = config or PhotographFitConfig()
         self._model = FastHandModel(data, dtype=np.float64)
         self._skeleton = HandSkeleton.from_model(data)
-        self._marks = marks_matrix('mediapipe')
-        self._world_marks = world_marks_matrix()
+        self._marks = _with_own_wrist(marks_matrix('mediapipe'))
+        self._world_marks = _with_own_wrist(world_marks_matrix())
         self._mean = np.zeros(NUM_PARAMETERS)
         self._mean[FINGERS] = data.hands_mean
         bent = np.zeros((NUM_FINGER_JOINTS, 3))
@@ -264,6 +265,19 @@ class PhotographFitter:
             misfit_world=float(np.linalg.norm(world_marks - target, axis=1).mean()),
             beyond_limits=float(np.abs(angles - clamp_angles(angles)).max()),
         )
+
+
+def _with_own_wrist(marks: FloatArray) -> FloatArray:
+    """
+    Return marks (21, 21) whose wrist is the model's.
+
+    Renderings, which the marks are fitted to, end in smooth forearms, and MediaPipe marks their
+    wrists nearer to the fingers than those of photographs: hands laid with that mark come out too
+    long, and cover the hands of photographs less well.
+    """
+    own = marks.copy()
+    own[_WRIST] = np.eye(NUM_KEYPOINTS)[_WRIST]
+    return own
 
 
 def _is_good(fit: PhotographFit) -> bool:
