@@ -32,8 +32,11 @@ _NAMED = 20
 
 def write_report(out: Path, folder: Path, counts: LabelCounts) -> None:
     """Write the card and the sheets; DatasetError when no hand was kept."""
-    if len(counts.dropped) == 0 and len(counts.photographs) > 0 and _is_empty(out):
-        message = f'no hand was found in {counts.photographs.total()} photographs of {folder}'
+    if _is_empty(out) and not counts.dropped:
+        message = (
+            f'no hand was found in {counts.photographs.total()} photographs of {folder} '
+            f'({len(counts.unreadable)} more cannot be read): name a folder of hands'
+        )
         raise DatasetError(message)
     if _is_empty(out):
         message = (
