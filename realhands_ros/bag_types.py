@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from rosbags.interfaces import (
     Qos,
@@ -58,3 +59,8 @@ def serialised_stamp_ns(data: bytes) -> int:
     """
     seconds = int.from_bytes(data[4:8], 'little', signed=True)
     return seconds * 1_000_000_000 + int.from_bytes(data[8:12], 'little')
+
+
+def stamp_ns(message: Any) -> int:
+    """Return a message's stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)

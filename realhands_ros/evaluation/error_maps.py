@@ -12,7 +12,8 @@ from realhands_ros.evaluation.metrics import (
     procrustes_aligned,
     root_relative,
 )
-from realhands_ros.evaluation.reconstruction import Reconstruction, TrueHand
+from realhands_ros.evaluation.reconstruction import Reconstruction
+from realhands_ros.evaluation.tracked_truth import TrueHand
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES
 
 FloatArray = NDArray[np.float64]

@@ -22,11 +22,10 @@ from realhands_ros.evaluation.assembly import Outcome, assemble
 from realhands_ros.evaluation.columns import Columns
 from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
 from realhands_ros.evaluation.freihand_export import FreiHandExport
-from realhands_ros.evaluation.reconstruction import TrueHand
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.still_observation import observe_views
-from realhands_ros.evaluation.tracked_truth import AnnotatedView, TrackedTruth
+from realhands_ros.evaluation.tracked_truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.hand_observation import HandObservation

@@ -22,7 +22,8 @@ from realhands_ros.evaluation.metrics import (
     root_relative,
     rotation_error,
 )
-from realhands_ros.evaluation.reconstruction import Knows, Reconstruction, TrueHand
+from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
+from realhands_ros.evaluation.tracked_truth import TrueHand
 
 FloatArray = NDArray[np.float64]
 Scores = dict[str, float]

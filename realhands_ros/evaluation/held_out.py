@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.reconstruction import TrueHand
 from realhands_ros.evaluation.still_observation import observe_views
+from realhands_ros.evaluation.tracked_truth import TrueHand
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import crop_image
 from realhands_ros.hand.fast_model import FastHandModel

@@ -1,4 +1,4 @@
-"""The scores of a mask, and of a mesh's projection, by the names that results are kept under."""
+"""The scores of a mask, by the names that results are kept under."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from numpy.typing import NDArray
 
 from realhands_ros.evaluation.hand_scores import Metric, Scores
 from realhands_ros.evaluation.metrics import boundary_f, mask_iou, pixel_accuracy
-from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.rasterizer import rasterize
 
 BoolArray = NDArray[np.bool_]
-FloatArray = NDArray[np.float64]
 
 # DAVIS takes 0.8 % of the image's diagonal.
 _TOLERANCE = 0.008
@@ -31,10 +28,3 @@ def mask_scores(found: BoolArray, truth: BoolArray) -> Scores:
         'accuracy': pixel_accuracy(found, truth),
         'boundary_f': boundary_f(found, truth, tolerance),
     }
-
-
-def projected_mask(
-    vertices: FloatArray, faces: NDArray[np.int64], camera: PinholeCamera
-) -> BoolArray:
-    """Return the pixels of a camera's image that a mesh (V, 3) in the rig's frame covers."""
-    return rasterize(camera.to_camera(vertices), faces, camera).mask

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.evaluation.hand_scores import Metric, Scores
-from realhands_ros.evaluation.mask_scores import MASK_METRICS, mask_scores, projected_mask
+from realhands_ros.evaluation.mask_scores import MASK_METRICS, mask_scores
 from realhands_ros.evaluation.metrics import mask_iou, point_errors
 from realhands_ros.evaluation.tracked_truth import TrackedTruth
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.rasterizer import projected_mask
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.keypoints.two_view import epipolar_distances
 

@@ -1,4 +1,4 @@
-"""What is compared: a hand that some method reconstructed, and the hand that was there."""
+"""A hand that some method reconstructed, and how much of it the method finds out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.topology import Handedness
 
 FloatArray = NDArray[np.float64]
 
@@ -44,18 +43,3 @@ class Reconstruction:
             np.asarray(mesh.vertices_cam, np.float64),
             np.asarray(mesh.pose_aa[:3], np.float64),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class TrueHand:
-    """
-    A hand as it is, in the rig's frame, metres.
-
-    ``keypoints`` (21, 3); ``vertices`` (778, 3), None where the truth has no mesh of this layout;
-    ``root_aa`` (3,): axis-angle of the wrist, None where it is unknown.
-    """
-
-    handedness: Handedness
-    keypoints: FloatArray
-    vertices: FloatArray | None = None
-    root_aa: FloatArray | None = None

@@ -7,14 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.mask_scores import projected_mask
-from realhands_ros.evaluation.reconstruction import TrueHand
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import crop_image
+from realhands_ros.geometry.rasterizer import projected_mask
 from realhands_ros.hand.topology import Handedness
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class TrueHand:
+    """
+    A hand as it is, in the rig's frame, metres.
+
+    ``keypoints`` (21, 3); ``vertices`` (778, 3), None where the truth has no mesh of this layout;
+    ``root_aa`` (3,): axis-angle of the wrist, None where it is unknown.
+    """
+
+    handedness: Handedness
+    keypoints: FloatArray
+    vertices: FloatArray | None = None
+    root_aa: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

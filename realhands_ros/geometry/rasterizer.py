@@ -238,3 +238,10 @@ def _draw_rows(  # type: ignore[no-untyped-def]
                     barycentric[y, x, 0] = w0 / total
                     barycentric[y, x, 1] = w1 / total
                     barycentric[y, x, 2] = w2 / total
+
+
+def projected_mask(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], camera: PinholeCamera
+) -> NDArray[np.bool_]:
+    """Return the pixels of a camera's image that a mesh (V, 3) in the rig's frame covers."""
+    return rasterize(camera.to_camera(vertices), faces, camera).mask

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from realhands.msg import HandMesh
+from realhands.msg import HandMesh as HandMeshMsg
 from realhands_ros.errors import MessageError
 from realhands_ros.hand.topology import Handedness
 
 _TO_MSG: dict[Handedness, int] = {
-    'left': HandMesh.HANDEDNESS_LEFT,
-    'right': HandMesh.HANDEDNESS_RIGHT,
+    'left': HandMeshMsg.HANDEDNESS_LEFT,
+    'right': HandMeshMsg.HANDEDNESS_RIGHT,
 }
 _FROM_MSG: dict[int, Handedness] = {number: side for side, number in _TO_MSG.items()}
 

@@ -15,7 +15,8 @@ from realhands_ros.hand.hand_mesh import HandMesh
 
 FloatArray = NDArray[np.float64]
 
-_WRIST, _INDEX, _MIDDLE, _RING = 0, 5, 9, 13
+_WRIST, _INDEX, _MIDDLE = 0, 5, 9
+_RING = 13
 
 
 def canonical_keypoints(mesh: HandMesh) -> FloatArray:

@@ -17,9 +17,9 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
 from realhands_ros.geometry.texel_table import TexelTable
+from realhands_ros.texture.hand_texture import Image
 
 FloatArray = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 # Pull of a vertex towards what was seen at it, towards the other hand's tone, and towards the mean
 # tone, relative to that of one neighbour.

@@ -8,7 +8,8 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.transform import Rotation
 
 from realhands_ros.evaluation.hand_scores import HAND_METRICS, hand_scores
-from realhands_ros.evaluation.reconstruction import Knows, Reconstruction, TrueHand
+from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
+from realhands_ros.evaluation.tracked_truth import TrueHand
 from realhands_ros.hand.fast_model import FastHandModel
 
 

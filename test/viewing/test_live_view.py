@@ -13,9 +13,8 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from realhands_ros.bag_types import bag_typestore
+from realhands_ros.bag_types import bag_typestore, stamp_ns
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import stamp_ns
 from realhands_ros.evaluation.bags.recorded_hands import MESH, REGRESSED
 from realhands_ros.nodes.fastdds import environment_with_profile
 from realhands_ros.nodes.live_view import LiveTopics, show_live

@@ -1,4 +1,4 @@
-"""What the nodes' decoding of messages leaves out: compressed images, and stamps as numbers."""
+"""What the nodes' decoding of messages leaves out: compressed images."""
 
 from __future__ import annotations
 
@@ -27,8 +27,3 @@ def image_from_message(message: Any) -> Image:
         text = f'a compressed image ({message.format}) cannot be decoded: it is damaged'
         raise ImageError(text)
     return np.asarray(decoded, dtype=np.uint8)
-
-
-def stamp_ns(message: Any) -> int:
-    """Return a message's stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from realhands_ros.bag_types import stamp_ns
 from realhands_ros.errors import CalibrationError, DatasetError, ImageError, RealhandsError
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import image_from_message, stamp_ns
+from realhands_ros.evaluation.bags.conversion import image_from_message
 from realhands_ros.evaluation.bags.topics import CameraTopics
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.frame import StereoFrame

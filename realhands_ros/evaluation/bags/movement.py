@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.bag_types import stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import stamp_ns
 from realhands_ros.evaluation.bags.topics import HANDS_TYPE, find_truth
 from realhands_ros.hand.export.hand_rig import HandAnimation
 from realhands_ros.hand.topology import NUM_POSE, Handedness

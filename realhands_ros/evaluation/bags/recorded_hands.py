@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader
 
-from realhands_ros.bag_types import serialised_stamp_ns
+from realhands_ros.bag_types import serialised_stamp_ns, stamp_ns
 from realhands_ros.errors import DatasetError, MessageError
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import stamp_ns
 from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage, with_silhouettes
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from realhands_ros.bag_types import stamp_ns
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.conversion import stamp_ns
 from realhands_ros.evaluation.bags.topics import zed_frames
-from realhands_ros.evaluation.reconstruction import TrueHand
-from realhands_ros.evaluation.tracked_truth import TrackedTruth
+from realhands_ros.evaluation.tracked_truth import TrackedTruth, TrueHand
 from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 
 _SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}

@@ -20,12 +20,13 @@ from realhands_ros.evaluation.held_out import (
     HeldOutHand,
     HeldOutHands,
 )
-from realhands_ros.evaluation.mask_scores import mask_scores, projected_mask
+from realhands_ros.evaluation.mask_scores import mask_scores
 from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
 from realhands_ros.evaluation.metrics import mask_iou
 from realhands_ros.evaluation.reconstruction import Knows, Reconstruction
 from realhands_ros.evaluation.score_book import ScoreBook
 from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.rasterizer import projected_mask
 from realhands_ros.hand.hand_mesh import HandMesh, HandView
 from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import (

@@ -9,7 +9,7 @@ from realhands_ros.evaluation.baselines.mediapipe_points import Triangulation, W
 from realhands_ros.evaluation.baselines.point_fit import PointFit
 from realhands_ros.evaluation.baselines.skin_threshold import skin_mask
 from realhands_ros.evaluation.hand_scores import hand_scores
-from realhands_ros.evaluation.reconstruction import TrueHand
+from realhands_ros.evaluation.tracked_truth import TrueHand
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.geometry.crop import crop_affine, crop_view
 from realhands_ros.hand.fast_model import FastHandModel
