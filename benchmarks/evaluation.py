@@ -20,8 +20,8 @@ from pathlib import Path
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from tqdm import tqdm
 
-from realhands_ros.bag_types import bag_typestore
 from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.messages.types import bag_typestore
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.synthesis.zed_bag.writer import TOPOLOGY_TOPIC

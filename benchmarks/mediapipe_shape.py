@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realhands_ros.evaluation.shape_judge import judge_shape
+from benchmarks.common.shape_judge import judge_shape
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.topology import KEYPOINT_NAMES
 
 
 def main() -> None:

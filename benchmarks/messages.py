@@ -14,9 +14,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
 from realhands.msg import HandMesh as HandMeshMsg
-from realhands_ros.hand.hand_mesh import HandMesh, HandView
-from realhands_ros.nodes.mesh_conversion import mesh_from_msg, mesh_to_msg
-from realhands_ros.nodes.validation import validate
+from realhands_ros.data.hands import HandMesh, HandView
+from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.messages.validation import validate
 
 
 def milliseconds(function: Callable[[], object]) -> str:

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from realhands_ros.hand.capsules import CapsuleHand
-from realhands_ros.hand.interpenetration import InterpenetrationMeter
+from realhands_ros.data.topology import NUM_SHAPE
+from realhands_ros.hand.collisions import CapsuleHand, InterpenetrationMeter
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.hand.pose_sampler import PoseSampler
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import NUM_SHAPE
 
 DEEP_M = 0.003
 

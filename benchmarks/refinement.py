@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realhands_ros.evaluation.refinement_samples import RefinementSampler
+from benchmarks.common.refinement_samples import RefinementSampler
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.refinement import soft_silhouette_pytorch3d
 from realhands_ros.refinement.energy import Energy, EnergyConfig

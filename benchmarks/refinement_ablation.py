@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from refinement_quality import Samples, print_row, with_masks
 
-from realhands_ros.evaluation.refinement_samples import RefinementSampler
+from benchmarks.common.refinement_samples import RefinementSampler
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.hand.skeleton import HandSkeleton

@@ -2,7 +2,7 @@
 Quality of the refinement on hands with known truth, as in the paper's Fig. 9.
 
 Run: python benchmarks/refinement_quality.py --samples 100 --sheets FOLDER. Hands, cameras and
-errors are those of realhands_ros/evaluation/refinement_samples.py: starts are disturbed by 10 mm
+errors are those of benchmarks/common/refinement_samples.py: starts are disturbed by 10 mm
 (mean vertex error after alignment) and 15 mm (wrist), detected keypoints by 1.5 % of the hand.
 What each term beyond the paper gains is printed by refinement_ablation.py.
 """
@@ -16,14 +16,14 @@ from typing import Literal
 
 import numpy as np
 
-from realhands_ros.evaluation.disturbance import MaskDisturbance
-from realhands_ros.evaluation.metrics import mask_iou
-from realhands_ros.evaluation.refinement_samples import (
+from benchmarks.common.refinement_samples import (
+    MaskDisturbance,
     RefinementSample,
     RefinementSampler,
     SampleScores,
+    write_sheet,
 )
-from realhands_ros.evaluation.refinement_sheet import write_sheet
+from realhands_ros.evaluation.metrics import mask_iou
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescentConfig

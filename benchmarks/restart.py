@@ -30,13 +30,13 @@ from rclpy.serialization import deserialize_message
 from realhands.msg import HandMeshArray
 from realhands_ros.cli.demo import default_folder
 from realhands_ros.demo.demo_run import recording
-from realhands_ros.evaluation.text_table import text_table
-from realhands_ros.graph import Wiring, player_command, zed_remappings
-from realhands_ros.nodes.executor import create_executor
-from realhands_ros.nodes.fastdds import environment_with_profile
-from realhands_ros.nodes.supervisor import Supervisor
+from realhands_ros.evaluation.summary import text_table
+from realhands_ros.messages.topics import WRAPPER_VERSIONS
 from realhands_ros.synthesis.film import FilmSettings
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+from realhands_ros.system.dds_profile import environment_with_profile
+from realhands_ros.system.executor import create_executor
+from realhands_ros.system.graph import Wiring, player_command, zed_remappings
+from realhands_ros.system.supervisor import Supervisor
 
 # The stream depends on these; the texture hangs beside it.
 NODES = ('keypoint_node', 'handnet_node', 'refinement_node')

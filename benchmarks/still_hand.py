@@ -16,10 +16,10 @@ import argparse
 import numpy as np
 from tqdm import tqdm
 
-from realhands_ros.evaluation.sequence_metrics import JITTER_WINDOW, jitter_rms
-from realhands_ros.evaluation.text_table import text_table
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh
+from realhands_ros.evaluation.metrics import JITTER_WINDOW, jitter_rms
+from realhands_ros.evaluation.summary import text_table
 from realhands_ros.pipeline import HandPipeline
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings

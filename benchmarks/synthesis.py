@@ -12,7 +12,7 @@ import statistics
 import time
 from pathlib import Path
 
-from realhands_ros.one_core import use_one_core
+from realhands_ros.cores import use_one_core
 from realhands_ros.synthesis.blender.renderer import BlenderRenderer
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.config import SynthesisConfig

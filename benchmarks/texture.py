@@ -33,17 +33,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.disturbance import disturb_hand, disturb_keypoints
+from benchmarks.common.refinement_samples import disturb_hand, disturb_keypoints
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh, HandTexture, HandView, MeshStage
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import crop_affine, crop_image
 from realhands_ros.geometry.mirror import mirror_axis_angle, mirror_points
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.gestures import gesture_angles
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshStage
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.sheets import HandPoser
-from realhands_ros.hand.topology import Handedness
-from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.pipeline import HandPipeline
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.refiner import RefinementConfig
@@ -52,9 +52,8 @@ from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings
 from realhands_ros.synthesis.scene import HandTruth, Label
+from realhands_ros.texture.atlas import AveragingConfig
 from realhands_ros.texture.display import TextureRenderer
-from realhands_ros.texture.hand_atlas import AveragingConfig
-from realhands_ros.texture.hand_texture import HandTexture
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 Image = NDArray[np.uint8]

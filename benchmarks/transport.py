@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from realhands_ros.nodes.fastdds import PROFILE_VARIABLES, environment_with_profile
-from realhands_ros.nodes.transport_probe import ProbeSettings, measure_transport
+from benchmarks.common.transport_probe import ProbeSettings, measure_transport
+from realhands_ros.system.dds_profile import PROFILE_VARIABLES, environment_with_profile
 
 CASES = (
     ('720p stereo pair, reliable', ProbeSettings('stereo_pair_720p', reliable=True)),

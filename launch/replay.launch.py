@@ -2,7 +2,7 @@
 
 from launch import LaunchDescription
 
-from realhands_ros.nodes import launching
+from realhands_ros.system import launching
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -6,7 +6,7 @@ The live system on a ZED: ``ros2 launch realhands stereo.launch.py``.
 
 from launch import LaunchDescription
 
-from realhands_ros.nodes import launching
+from realhands_ros.system import launching
 
 
 def generate_launch_description() -> LaunchDescription:

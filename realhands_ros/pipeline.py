@@ -13,15 +13,13 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TypeVar
 
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.hand_observation import HandObservation
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh, HandObservation, HandTexture
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig, RejectedHand
-from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.stage import KeypointStage, KeypointStageConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage
-from realhands_ros.texture.hand_texture import HandTexture
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 T = TypeVar('T')

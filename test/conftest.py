@@ -64,8 +64,8 @@ def hand_film() -> HandFilm:
 @pytest.fixture(scope='session')
 def zed_bag(hand_film: HandFilm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The film as a ZED's bag, 1.5 seconds long."""
+    from realhands_ros.messages.topics import ZedNames
     from realhands_ros.synthesis.zed_bag.writer import ZedBagWriter
-    from realhands_ros.zed_wrapper import ZedNames
 
     bag = tmp_path_factory.mktemp('film') / 'zed'
     with ZedBagWriter(bag, [ZedNames('5.1')], hand_film.rig, 'zed2i', {}) as writer:
@@ -83,6 +83,6 @@ def ros_domain() -> int:
 @pytest.fixture(scope='session', autouse=True)
 def roomy_signal_stack() -> None:
     """Let tests that send themselves a signal survive it beside pytest's faulthandler."""
-    from realhands_ros.signal_stack import widen_signal_stack
+    from realhands_ros.openvino_runtime import widen_signal_stack
 
     widen_signal_stack()

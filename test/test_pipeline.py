@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh, MeshFlag, MeshStage
 from realhands_ros.errors import WeightsError
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag, MeshStage
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.config import TINY
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.handnet.weights import save_weights
 from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
-from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.stage import KeypointStageConfig
 from realhands_ros.keypoints.two_view import triangulate
 from realhands_ros.pipeline import HandPipeline, PipelineConfig

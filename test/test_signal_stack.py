@@ -8,7 +8,7 @@ import pytest
 _PROGRAM = """
 import ctypes, faulthandler, os, signal
 faulthandler.enable()
-from realhands_ros.signal_stack import widen_signal_stack
+from realhands_ros.openvino_runtime import widen_signal_stack
 
 class Stack(ctypes.Structure):
     _fields_ = [('p', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realhands_ros.doctor import Status, can_run_demo, examine
+from realhands_ros.system.doctor import Status, can_run_demo, examine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

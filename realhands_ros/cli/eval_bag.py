@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realhands_ros.cli import eval_options as options
 from realhands_ros.cli.numbers import at_least_one
-from realhands_ros.evaluation.bag_evaluation import BagSource, evaluate_bag
+from realhands_ros.evaluation.sources.bag import BagSource, evaluate_bag
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.compare import comparison_text
 from realhands_ros.evaluation.report.figures import as_png, pck_figure
 from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.evaluation.summary import comparison_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import get_args
 
 from realhands_ros.cli import eval_options as options
 from realhands_ros.datasets.freihand import FreiHandPart, FreiHandSet
-from realhands_ros.evaluation.freihand_evaluation import FreiHandSource, evaluate_freihand
+from realhands_ros.evaluation.sources.freihand import FreiHandSource, evaluate_freihand
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

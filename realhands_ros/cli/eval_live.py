@@ -7,8 +7,8 @@ import argparse
 from realhands_ros.cli.eval_options import REQUIREMENT_NOT_MET
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation.live_statistics import Arrival, live_statistics
-from realhands_ros.evaluation.requirements import Requirement, failures
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS, ZedNames
+from realhands_ros.evaluation.result import Requirement, failures
+from realhands_ros.messages.topics import WRAPPER_VERSIONS, ZedNames
 
 _TOPICS = ('hands/observations', 'hands/mesh_regressed', 'hands/mesh')
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(message)
     wanted = [Requirement.parse(text) for text in args.require]
     # Imported here, so that `realhands eval --help` works where ROS is not built yet.
-    from realhands_ros.nodes.live_listener import listen
+    from realhands_ros.system.listener import listen
 
     prefix = f'/{args.namespace.strip("/")}/' if args.namespace.strip('/') else '/'
     topics = [prefix + topic for topic in _TOPICS]

@@ -7,21 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+from realhands_ros.configuration import stages
+from realhands_ros.configuration.files import read_parameter_file
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation import provenance
-from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES
+from realhands_ros.evaluation import result
 from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
-from realhands_ros.evaluation.replay import ReplayConfig
+from realhands_ros.evaluation.replay import BASELINE_TITLES, ReplayConfig
 from realhands_ros.evaluation.report.figures import draw_figures
 from realhands_ros.evaluation.report.page import report_page
-from realhands_ros.evaluation.requirements import Requirement, failures
-from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.evaluation.result import EvaluationResult, Requirement, failures
 from realhands_ros.evaluation.summary import summary_text
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.prediction import Backend
-from realhands_ros.nodes import stage_configs
-from realhands_ros.nodes.parameter_file import read_parameter_file
 from realhands_ros.pipeline import PipelineConfig
 from realhands_ros.texture.stage import TextureStageConfig
 
@@ -102,10 +100,10 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
 def _from_file(path: Path) -> PipelineConfig:
     values = read_parameter_file(path)
     return PipelineConfig(
-        keypoints=stage_configs.keypoint_config(values['keypoint_node']),
-        handnet=stage_configs.handnet_config(values['handnet_node']),
-        refinement=stage_configs.refinement_config(values['refinement_node']),
-        texture=stage_configs.texture_config(values['texture_node']),
+        keypoints=stages.keypoint_config(values['keypoint_node']),
+        handnet=stages.handnet_config(values['handnet_node']),
+        refinement=stages.refinement_config(values['refinement_node']),
+        texture=stages.texture_config(values['texture_node']),
     )
 
 
@@ -133,7 +131,7 @@ def described(args: argparse.Namespace) -> dict[str, Any]:
     weights = handnet.weights or default_weights_path(handnet.backend, handnet.device)
     refinement = args.refinement or (f'of {args.config}' if args.config else _DEFAULT_REFINEMENT)
     return {
-        'weights': f'{weights.name} (sha256 {provenance.digest(weights)})'
+        'weights': f'{weights.name} (sha256 {result.digest(weights)})'
         if weights.is_file()
         else str(weights),
         'hand model': str(args.model or 'the open hand'),

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation import provenance
+from realhands_ros.evaluation import result
 from realhands_ros.evaluation.report.figures import as_png, pck_figure
-from realhands_ros.evaluation.tables.measure import Measurements, measure
-from realhands_ros.evaluation.tables.page import Provenance, modality_rows, results_page
+from realhands_ros.evaluation.report.results_page import Provenance, modality_rows, results_page
+from realhands_ros.evaluation.tables_measurement import Measurements, measure
 from realhands_ros.handnet.loading import default_weights_path, read_weights_info
 from realhands_ros.synthesis.dataset_format import read_manifest
 
@@ -38,15 +38,15 @@ def run(args: argparse.Namespace) -> int:
     weights = named_weights(args.weights)
     described = tuple(_describe(name, path) for name, path in weights.items())
     found = measure(args.dataset, weights, samples=args.samples, model_folder=args.model)
-    versions = ', '.join(f'{name} {value}' for name, value in provenance.versions().items())
+    versions = ', '.join(f'{name} {value}' for name, value in result.versions().items())
     page = results_page(
         found,
         Provenance(
             dataset=_dataset(args.dataset),
             weights=described,
             versions=versions,
-            machine=provenance.machine(),
-            command=provenance.command(),
+            machine=result.machine(),
+            command=result.command(),
             plot=_draw(found, args.plot, args.out),
         ),
     )
@@ -93,7 +93,7 @@ def named_weights(arguments: list[str] | None) -> dict[str, Path]:
 def _describe(name: str, path: Path) -> str:
     info = read_weights_info(path)
     making = ', '.join(f'{key} {value}' for key, value in info.making.items())
-    digest = provenance.digest(path)
+    digest = result.digest(path)
     return f'{name}: {path.name} (sha256 {digest}), size {info.config.name}; {making or "unknown"}'
 
 

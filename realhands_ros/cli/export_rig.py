@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
 
-from realhands_ros.errors import ConfigError, ProfileError
-from realhands_ros.evaluation.bags.movement import read_movement
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.data.topology import NUM_POSE, Handedness
+from realhands_ros.errors import ConfigError, DatasetError, ProfileError
 from realhands_ros.hand.export.gltf import write_glb
-from realhands_ros.hand.export.hand_rig import HandRig
+from realhands_ros.hand.export.rig import HandAnimation, HandRig
 from realhands_ros.hand.export.urdf import write_urdf
 from realhands_ros.hand.export.wavefront import write_obj
-from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.uv_atlas import load_uv_atlas
+from realhands_ros.hand.model_file import default_model_folder, load_uv_atlas
+from realhands_ros.messages.types import stamp_ns
+from realhands_ros.recordings.bag import BagFile
+from realhands_ros.recordings.topics import HANDS_TYPE, find_truth
 from realhands_ros.texture.profile import SIDES, HandProfile, load_profile
+
+# How the hands of a recording moved, for an animation.
+
+# Pose and translation (51,) by stamp in nanoseconds.
+Moments = dict[int, NDArray[np.float64]]
+
+_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
+
+
+def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
+    """
+    Return the movement of each hand in a HandMeshArray topic, with or without its leading slash.
+
+    Raises DatasetError when the recording cannot be read or no hand moves in it.
+    """
+    moments: dict[Handedness, Moments] = defaultdict(dict)
+    with BagFile(bag) as file:
+        name = topic if topic in file.topics else f'/{topic}'
+        find_truth(file.topics, name)
+        for _, message in file.messages({name}):
+            for hand in message.hands:
+                values = np.concatenate([hand.pose, hand.translation]).astype(np.float64)
+                if hand.handedness in _SIDES and np.isfinite(values).all():
+                    moments[_SIDES[hand.handedness]].setdefault(stamp_ns(message), values)
+    if not moments:
+        text = f'{topic} of {bag} holds no hand: name another {HANDS_TYPE} with --topic'
+        raise DatasetError(text)
+    start = min(min(stamps) for stamps in moments.values())
+    return {side: _animation(stamps, start) for side, stamps in moments.items()}
+
+
+def _animation(moments: Moments, start: int) -> HandAnimation:
+    stamps = sorted(moments)
+    values = np.stack([moments[stamp] for stamp in stamps])
+    times = 1e-9 * (np.array(stamps, dtype=np.int64) - start)
+    return HandAnimation(times, values[:, :NUM_POSE], values[:, NUM_POSE:])
+
 
 SUMMARY = 'write the hands of a profile as glTF (.glb), Wavefront (.obj) or URDF (.urdf)'
 

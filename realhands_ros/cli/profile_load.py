@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realhands_ros.texture.profile import load_profile
-from realhands_ros.texture.profile_store import use_profile
+from realhands_ros.texture.profile import load_profile, use_profile
 
 SUMMARY = 'make a saved profile the one in use: the live system starts with it'
 

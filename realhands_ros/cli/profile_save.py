@@ -10,13 +10,17 @@ from tqdm import tqdm
 
 from realhands_ros.cli.numbers import at_least_one
 from realhands_ros.errors import ProfileError
-from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.frames import FrameStream
-from realhands_ros.evaluation.bags.topics import find_camera
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
-from realhands_ros.texture.profile import HandProfile, save_profile
-from realhands_ros.texture.profile_store import load_profile_in_use, profile_in_use_path
+from realhands_ros.recordings.bag import BagFile
+from realhands_ros.recordings.frames import FrameStream
+from realhands_ros.recordings.topics import find_camera
+from realhands_ros.texture.profile import (
+    HandProfile,
+    load_profile_in_use,
+    profile_in_use_path,
+    save_profile,
+)
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 SUMMARY = 'write the profile in use to a file, or make one from a recording'

@@ -8,14 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from realhands_ros.data.hands import Image
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.hand.sheets import HandPoser
 from realhands_ros.texture.display import TextureRenderer
-from realhands_ros.texture.hand_texture import Image
-from realhands_ros.texture.profile import HandProfile, load_profile
-from realhands_ros.texture.profile_store import profile_in_use_path
+from realhands_ros.texture.profile import HandProfile, load_profile, profile_in_use_path
 
 SUMMARY = 'say what a profile holds; draw it'
 

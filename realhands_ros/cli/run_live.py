@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from realhands_ros.configuration.parameters import Value
 from realhands_ros.errors import ConfigError
-from realhands_ros.graph import (
+from realhands_ros.messages.topics import WRAPPER_VERSIONS
+from realhands_ros.system.graph import (
     GRAPH,
     Wiring,
     mono_remappings,
@@ -14,9 +16,7 @@ from realhands_ros.graph import (
     recorder_command,
     zed_remappings,
 )
-from realhands_ros.nodes.live_checks import check_bag, check_rate, check_record, check_wiring
-from realhands_ros.nodes.parameters import Value
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+from realhands_ros.system.preflight import check_bag, check_rate, check_record, check_wiring
 
 _DEFAULT = '(default: %(default)s)'
 
@@ -68,8 +68,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run nodes until SIGINT or the end of the bag; return 1 if player or recorder failed."""
     # Imported here, so that `realhands --help` works where ROS is not built yet.
-    from realhands_ros.nodes.fastdds import environment_with_profile
-    from realhands_ros.nodes.supervisor import Supervisor, stop_on_signals
+    from realhands_ros.system.dds_profile import environment_with_profile
+    from realhands_ros.system.supervisor import Supervisor, stop_on_signals
 
     wiring = wiring_of(args)
     _check(args, wiring)

@@ -12,10 +12,8 @@ from realhands_ros.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     from realhands_ros.pipeline import PipelineConfig
-    from realhands_ros.viewing.picture_camera import PictureCamera
-    from realhands_ros.viewing.picture_output import PictureOutput
-    from realhands_ros.viewing.picture_run import PictureRun
-    from realhands_ros.viewing.picture_source import ImageFiles, VideoFile, Webcam
+    from realhands_ros.viewing.picture_run import PictureCamera, PictureRun
+    from realhands_ros.viewing.pictures import ImageFiles, PictureOutput, VideoFile, Webcam
 
 _DEFAULT_FOLDER = Path('realhands_pictures')
 _LOOKS = ('shaded', 'textured', 'outline')
@@ -96,10 +94,9 @@ def _run_of(args: argparse.Namespace, stack: ExitStack) -> PictureRun:
     """Build everything, what is quick to refuse first."""
     # Imported here, so that `realhands run stereo` starts without the network's libraries.
     from realhands_ros.pipeline import HandPipeline
-    from realhands_ros.viewing.mesh_files import MeshFolder
     from realhands_ros.viewing.mesh_overlay import MeshOverlay
-    from realhands_ros.viewing.picture_run import PictureRun
-    from realhands_ros.viewing.window import Window
+    from realhands_ros.viewing.picture_run import MeshFolder, PictureRun
+    from realhands_ros.viewing.pictures import Window
 
     window = Window() if args.show else None
     if window is not None:
@@ -163,7 +160,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _camera(args: argparse.Namespace) -> PictureCamera:
-    from realhands_ros.viewing.picture_camera import AssumedCamera, CalibratedCamera
+    from realhands_ros.viewing.picture_run import AssumedCamera, CalibratedCamera
 
     if args.calibration is not None:
         return CalibratedCamera.read(args.calibration)
@@ -171,7 +168,7 @@ def _camera(args: argparse.Namespace) -> PictureCamera:
 
 
 def _source(args: argparse.Namespace) -> ImageFiles | VideoFile | Webcam:
-    from realhands_ros.viewing.picture_source import ImageFiles, VideoFile, Webcam
+    from realhands_ros.viewing.pictures import ImageFiles, VideoFile, Webcam
 
     if args.image:
         return ImageFiles(args.image)
@@ -181,7 +178,7 @@ def _source(args: argparse.Namespace) -> ImageFiles | VideoFile | Webcam:
 def _output(
     args: argparse.Namespace, source: ImageFiles | VideoFile | Webcam
 ) -> PictureOutput | None:
-    from realhands_ros.viewing.picture_output import ENDING, ImageFolder, VideoOutput
+    from realhands_ros.viewing.pictures import ENDING, ImageFolder, VideoOutput
 
     if args.image:
         folder = args.out or _DEFAULT_FOLDER

@@ -7,10 +7,10 @@ import os
 import time
 from pathlib import Path
 
+from realhands_ros.messages.topics import WRAPPER_VERSIONS
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.rigs import RESOLUTIONS, ZED_MODELS
 from realhands_ros.synthesis.zed_bag.record import record_bag
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
 
 SUMMARY = 'write a rosbag2 of a ZED that sees moving hands, with the truth in it'
 

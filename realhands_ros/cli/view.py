@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
+from realhands_ros.messages.topics import WRAPPER_VERSIONS
 
 if TYPE_CHECKING:
-    from realhands_ros.viewing.rerun_stream import Destination
+    from realhands_ros.viewing.rerun_scene import Destination
 
 _DEFAULT = '(default: %(default)s)'
 
@@ -61,7 +61,7 @@ def _add_cameras(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show; return 0. Raises ConfigError where Rerun, a screen or an option is missing."""
-    from realhands_ros.viewing.rerun_stream import Destination
+    from realhands_ros.viewing.rerun_scene import Destination
 
     if args.live == (args.bag is not None):
         message = 'name a bag, or give --live for the running system'
@@ -107,7 +107,7 @@ def _run_bag(args: argparse.Namespace, destination: Destination) -> int:
 
 def _run_live(args: argparse.Namespace, destination: Destination) -> int:
     # Imported here, so that bags can be viewed where ROS is not built.
-    from realhands_ros.nodes.live_view import LiveTopics, show_live
+    from realhands_ros.system.live_view import LiveTopics, show_live
     from realhands_ros.viewing.rerun_scene import RerunScene, SceneConfig
 
     topics = LiveTopics.of_zed(

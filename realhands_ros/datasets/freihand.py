@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, NUM_VERTICES
 from realhands_ros.errors import DatasetError
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, NUM_VERTICES
 
 FloatArray = NDArray[np.float64]
 

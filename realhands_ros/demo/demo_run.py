@@ -9,19 +9,24 @@ from importlib import util
 from pathlib import Path
 
 from realhands_ros.demo.demo_video import write_video
-from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.topics import find_camera
-from realhands_ros.evaluation.live.trial import Trial, run_trial
-from realhands_ros.evaluation.live.trial_latency import TrialLatency, trial_latency
-from realhands_ros.evaluation.live.trial_report import accuracy_text, latency_text, load_text
-from realhands_ros.evaluation.live.trial_scores import score_trial
+from realhands_ros.demo.trial import Trial, run_trial
+from realhands_ros.demo.trial_results import (
+    TrialLatency,
+    accuracy_text,
+    latency_text,
+    load_text,
+    score_trial,
+    trial_latency,
+)
 from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.graph import Wiring, zed_remappings
+from realhands_ros.messages.topics import WRAPPER_VERSIONS
+from realhands_ros.recordings.bag import BagFile
+from realhands_ros.recordings.topics import find_camera
 from realhands_ros.synthesis.dataset_format import GENERATOR_VERSION
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.system.graph import Wiring, zed_remappings
 from realhands_ros.viewing.bag_view import save_rrd
-from realhands_ros.zed_wrapper import WRAPPER_VERSIONS
 
 _VERSION = WRAPPER_VERSIONS[-1]
 _CAMERA = 'zed'

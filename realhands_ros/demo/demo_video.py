@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.evaluation.bags.recorded_hands import RecordedHands
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.data.hands import HandMesh
 from realhands_ros.pipeline import FrameResult
+from realhands_ros.recordings.hands import RecordedHands
 from realhands_ros.texture.display import TextureRenderer
 from realhands_ros.viewing.bag_view import BagView
 from realhands_ros.viewing.mesh_overlay import MeshOverlay
-from realhands_ros.viewing.picture_output import VideoOutput
-from realhands_ros.viewing.picture_source import Picture
+from realhands_ros.viewing.pictures import Picture, VideoOutput
 from realhands_ros.viewing.scene_frame import SceneFrame
 
 Image = NDArray[np.uint8]

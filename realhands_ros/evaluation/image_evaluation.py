@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from realhands_ros.errors import DatasetError
-from realhands_ros.evaluation.assembly import assemble
+from realhands_ros.evaluation.evaluator import assemble
 from realhands_ros.evaluation.image_folder import ImageFolder
 from realhands_ros.evaluation.replay import Replay, ReplayConfig
 from realhands_ros.evaluation.result import EvaluationResult

@@ -40,12 +40,12 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES
+from realhands_ros.data.truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.errors import CalibrationError, DatasetError
 from realhands_ros.evaluation.replay import SeenFrame
-from realhands_ros.evaluation.tracked_truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_VERTICES
-from realhands_ros.keypoints.frame import StereoFrame
 
 FloatArray = NDArray[np.float64]
 

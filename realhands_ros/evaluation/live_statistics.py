@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from realhands_ros.errors import DatasetError
-from realhands_ros.evaluation.all_metrics import ALL_METRICS
 from realhands_ros.evaluation.metrics import latency_percentiles
-from realhands_ros.evaluation.text_table import text_table
+from realhands_ros.evaluation.scores import ALL_METRICS
+from realhands_ros.evaluation.summary import text_table
 
 METRICS = ('fps', 'dropped', 'latency_p50', 'latency_p95', 'latency_p99')
 # What is younger than this at the end may still have been on its way.

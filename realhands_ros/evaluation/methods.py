@@ -1,18 +1,60 @@
-"""Ways to get from an observation to a hand, with one interface, and ways to refine it."""
+"""Ways to get from an observation to a hand, with one interface, and what they give."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.data.hands import HandMesh, HandObservation
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.reconstruction import Reconstruction
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescentConfig
 from realhands_ros.refinement.refiner import RefinementConfig
+
+# A hand that some method reconstructed, and how much of it the method finds out.
+
+FloatArray = NDArray[np.float64]
+
+
+class Knows(IntEnum):
+    """How much of a hand a method finds out; each level includes those before it."""
+
+    FORM = 0
+    ORIENTATION = 1
+    POSITION = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """
+    A reconstructed hand in the rig's frame, metres.
+
+    ``keypoints`` (21, 3); ``vertices`` (778, 3), None for methods without a mesh; ``root_aa``
+    (3,): axis-angle of the wrist, None if the method has none.
+    """
+
+    keypoints: FloatArray
+    vertices: FloatArray | None = None
+    root_aa: FloatArray | None = None
+    knows: Knows = Knows.POSITION
+
+    @classmethod
+    def from_mesh(cls, mesh: HandMesh) -> Reconstruction:
+        """Take over what the pipeline made."""
+        return cls(
+            np.asarray(mesh.keypoints_cam, np.float64),
+            np.asarray(mesh.vertices_cam, np.float64),
+            np.asarray(mesh.pose_aa[:3], np.float64),
+        )
+
+
+# Ways to get from an observation to a hand, with one interface, and ways to refine it.
 
 # The numbers of iterations of the paper's Fig. 9.
 PAPER_ITERATIONS = (3, 10, 15)

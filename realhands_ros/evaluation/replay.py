@@ -1,23 +1,46 @@
-"""Replay: the pipeline over frames, one after the other, none dropped, and what came out."""
+"""Replay: the pipeline and the baselines over frames, one after the other, none dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from realhands_ros.evaluation.assembly import Outcome
-from realhands_ros.evaluation.baselines.all_baselines import BASELINE_TITLES, make_baselines
-from realhands_ros.evaluation.columns import Columns
-from realhands_ros.evaluation.frame_evaluator import FrameEvaluator
-from realhands_ros.evaluation.methods import RefinementVariant
-from realhands_ros.evaluation.reconstruction import Reconstruction
-from realhands_ros.evaluation.tracked_truth import TrackedTruth
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import Handedness
-from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh
+from realhands_ros.data.topology import Handedness
+from realhands_ros.data.truth import TrackedTruth
+from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics
+from realhands_ros.evaluation.baselines.simple import MeanShape, Triangulation, WorldLandmarks
+from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome
+from realhands_ros.evaluation.methods import Method, Reconstruction, RefinementVariant
+from realhands_ros.hand.model_file import HandModelData, default_model_folder, load_hand_model_data
 from realhands_ros.pipeline import FrameResult, HandPipeline, PipelineConfig
 from realhands_ros.refinement.stage import RefinementStage
+
+# The baselines that an evaluation measures beside the pipeline, by their keys.
+
+BASELINE_TITLES = {
+    'mean_shape': 'mean shape and pose',
+    'world_landmarks': "MediaPipe's world landmarks",
+    'triangulation': 'MediaPipe, triangulated',
+    'inverse_kinematics': 'inverse kinematics',
+}
+
+
+def make_baselines(
+    models: dict[Handedness, HandModelData], keys: Iterable[str] = tuple(BASELINE_TITLES)
+) -> dict[str, Method]:
+    """Return methods by their keys, some of BASELINE_TITLES (default: all)."""
+    makers: dict[str, Callable[[], Method]] = {
+        'mean_shape': lambda: MeanShape(models),
+        'world_landmarks': WorldLandmarks,
+        'triangulation': Triangulation,
+        'inverse_kinematics': lambda: InverseKinematics(models),
+    }
+    return {key: makers[key]() for key in keys}
+
+
+# Replay: the pipeline over frames, one after the other, none dropped, and what came out.
 
 REGRESSED, REFINED = 'regressed', 'refined'
 _TITLES = {REGRESSED: 'regressed', REFINED: 'refined'}

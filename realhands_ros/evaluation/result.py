@@ -1,28 +1,37 @@
-"""
-What an evaluation found out: scores hand by hand, their means, and all that a report shows.
-
-A result is kept in a zip file: ``result.json`` (stages, means, counts), ``arrays.npz`` (every
-number behind them), ``about.json`` (source, configuration, versions, machine, command),
-``timing.npz`` and pictures. The first two depend on the recording, the weights and the machine
-only: two runs give the same bytes.
-"""
+"""What an evaluation found out, where its figures come from, and thresholds on them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import operator
+import os
+import platform
+import re
+import shlex
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.errors import DatasetError
+from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.evaluation.metrics import latency_percentiles
+from realhands_ros.evaluation.scores import ALL_METRICS
+
+# What an evaluation found out: scores hand by hand, their means, and all that a report shows.
+#
+# A result is kept in a zip file: ``result.json`` (stages, means, counts), ``arrays.npz`` (every
+# number behind them), ``about.json`` (source, configuration, versions, machine, command),
+# ``timing.npz`` and pictures. The first two depend on the recording, the weights and the machine
+# only: two runs give the same bytes.
 
 FloatArray = NDArray[np.float64]
 Means = dict[str, float]
@@ -225,3 +234,111 @@ def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info = zipfile.ZipInfo(name, _NO_TIME)
     info.compress_type = archive.compression
     archive.writestr(info, data)
+
+
+# Where figures come from: machine, versions, the files that were used, the command.
+
+_PACKAGES = ('numpy', 'scipy', 'torch', 'openvino', 'mediapipe', 'opencv-contrib-python', 'numba')
+
+
+def machine() -> str:
+    """Return processor, number of cores and operating system."""
+    return f'{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}'
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, this package and what its figures depend on."""
+    found = {'python': platform.python_version()}
+    for name in ('realhands', *_PACKAGES):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command() -> str:
+    """Return the command line of this process, as it would be typed."""
+    return shlex.join(['realhands', *sys.argv[1:]])
+
+
+def digest(path: Path) -> str:
+    """Return the first 12 digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _processor() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or 'unknown processor'
+
+
+# Thresholds on a result, such as ``pa_mpvpe<9`` or ``regressed.iou>=0.9``, for a user's CI.
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    '<=': operator.le,
+    '>=': operator.ge,
+    '<': operator.lt,
+    '>': operator.gt,
+}
+_PATTERN = re.compile(r'(?:(\w+)\.)?(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)')
+
+
+class Figures(Protocol):
+    """Anything that has figures by name: a result, or the statistics of a live system."""
+
+    def value(self, metric: str, stage: str | None = None) -> float | None:
+        """Return a figure, None if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One threshold; ``stage`` None is the final stage. A figure that is missing is not met."""
+
+    metric: str
+    comparison: str
+    limit: float
+    stage: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Requirement:
+        """Read ``[STAGE.]METRIC<NUMBER``; ConfigError for anything else."""
+        match = _PATTERN.fullmatch(text.strip())
+        try:
+            if match is None:
+                raise ValueError
+            stage, metric, comparison, limit = match.groups()
+            requirement = cls(metric, comparison, float(limit), stage)
+        except ValueError as error:
+            message = (
+                f'{text!r} is no requirement; write a metric, one of {" ".join(_OPERATORS)} and a '
+                "number, such as 'pa_mpvpe<9' (quoted, or the shell takes the sign)"
+            )
+            raise ConfigError(message) from error
+        if metric not in ALL_METRICS:
+            message = f'there is no metric {metric!r}; use one of {", ".join(ALL_METRICS)}'
+            raise ConfigError(message)
+        return requirement
+
+    def __str__(self) -> str:
+        prefix = f'{self.stage}.' if self.stage else ''
+        return f'{prefix}{self.metric}{self.comparison}{self.limit:g}'
+
+    def failure(self, result: Figures) -> str | None:
+        """Return in words how the result misses the threshold, None if it does not."""
+        value = result.value(self.metric, self.stage)
+        if value is None or value != value:
+            return f'{self}: this evaluation has no such figure'
+        if _OPERATORS[self.comparison](value, self.limit):
+            return None
+        return f'{self}: it is {ALL_METRICS[self.metric].text(value)}'
+
+
+def failures(requirements: Sequence[Requirement], result: Figures) -> list[str]:
+    """Return in words what is not met."""
+    found = (requirement.failure(result) for requirement in requirements)
+    return [failure for failure in found if failure is not None]

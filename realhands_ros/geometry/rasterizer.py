@@ -1,11 +1,4 @@
-"""
-Z-buffer rasteriser for triangle meshes on the CPU.
-
-Works in homogeneous coordinates (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous
-Coordinates", 1997): the edge functions of a triangle are the rows of the inverse of the matrix of
-its three camera-frame vertices, so barycentrics come out perspective-correct and triangles that
-cross the near plane need no clipping into smaller ones. Both sides of a triangle are drawn.
-"""
+"""Triangle meshes as pixels: z-buffer rasteriser, normals, texels of an atlas."""
 
 from __future__ import annotations
 
@@ -17,9 +10,17 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import distance_transform_edt
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
+
+# Z-buffer rasteriser for triangle meshes on the CPU.
+#
+# Works in homogeneous coordinates (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous
+# Coordinates", 1997): the edge functions of a triangle are the rows of the inverse of the matrix
+# of its three camera-frame vertices, so barycentrics come out perspective-correct and triangles
+# that cross the near plane need no clipping into smaller ones. Both sides of a triangle are drawn.
 
 NO_FACE = -1
 NEAR_M = 0.01
@@ -245,3 +246,98 @@ def projected_mask(
 ) -> NDArray[np.bool_]:
     """Return the pixels of a camera's image that a mesh (V, 3) in the rig's frame covers."""
     return rasterize(camera.to_camera(vertices), faces, camera).mask
+
+
+# Where each texel of a texture atlas lies on its mesh: face and barycentric coordinates.
+
+
+@dataclass(frozen=True, eq=False)
+class TexelTable:
+    """
+    The used texels of a square atlas with ``size`` texels a side, sorted by face.
+
+    ``texels`` (N,) flat row-major indices of the texels whose centres lie in a face; ``face`` (N,)
+    that face and ``barycentric`` (N, 3) float32 where in it; those of face f are the texels
+    ``starts[f]`` to ``starts[f + 1]``. ``gutter`` (G,) flat indices of texels beside the faces,
+    which bilinear look-ups touch, and ``gutter_source`` (G,) which of the N texels is nearest.
+    """
+
+    size: int
+    texels: NDArray[np.int64]
+    face: NDArray[np.int32]
+    barycentric: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    gutter: NDArray[np.int64]
+    gutter_source: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, points_px: ArrayLike, faces: ArrayLike, size: int, *, gutter_texels: float = 4.0
+    ) -> TexelTable:
+        """
+        Lay out an atlas.
+
+        ``points_px`` (M, 2) are the corners' column and row in texels, the centre of the top-left
+        texel being (0, 0); ``faces`` (F, 3) index them. Raises ConfigError as rasterize does.
+        """
+        points = np.asarray(points_px, dtype=np.float64)
+        faces = np.asarray(faces)
+        flat = np.column_stack([points, np.ones(len(points))])
+        drawn = rasterize(flat, faces, PinholeCamera(np.eye(3), size, size))
+        used = np.flatnonzero(drawn.mask)
+        order = np.argsort(drawn.face_id.ravel()[used], kind='stable')
+        texels = used[order]
+        face = drawn.face_id.ravel()[texels]
+        distance, nearest = distance_transform_edt(~drawn.mask, return_indices=True)
+        gutter = np.flatnonzero((distance > 0) & (distance <= gutter_texels))
+        number = np.empty(size * size, dtype=np.int64)
+        number[texels] = np.arange(len(texels))
+        source = np.ravel_multi_index(nearest.reshape(2, -1)[:, gutter], (size, size))
+        return cls(
+            size=size,
+            texels=texels,
+            face=face,
+            barycentric=drawn.barycentric.reshape(-1, 3)[texels],
+            starts=np.searchsorted(face, np.arange(len(faces) + 1)),
+            gutter=gutter,
+            gutter_source=number[source],
+        )
+
+
+# Normals of a triangle mesh.
+
+FloatArray = NDArray[np.float64]
+
+_SHORTEST = 1e-12
+
+
+def vertex_normals(vertices: ArrayLike, faces: NDArray[np.integer[Any]]) -> FloatArray:
+    """
+    Return area-weighted unit normals (V, 3) of a mesh with vertices (V, 3) and faces (F, 3).
+
+    They point to the side from which the faces turn anticlockwise. A vertex without faces has the
+    normal 0.
+    """
+    sums = _sums_of_face_normals(
+        np.ascontiguousarray(vertices, dtype=np.float64),
+        np.ascontiguousarray(faces, dtype=np.int64),
+    )
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.maximum(lengths, _SHORTEST))
+
+
+@numba.njit(nogil=True, cache=True)
+def _sums_of_face_normals(vertices, faces):  # type: ignore[no-untyped-def]
+    """Sum, at each vertex, the cross products of its faces' sides: twice their areas long."""
+    sums = np.zeros((len(vertices), 3))
+    for f in range(len(faces)):
+        a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in range(3):
+            vertex = faces[f, corner]
+            sums[vertex, 0] += nx
+            sums[vertex, 1] += ny
+            sums[vertex, 2] += nz
+    return sums

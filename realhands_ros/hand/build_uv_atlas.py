@@ -14,26 +14,217 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.signal import fftconvolve
+from scipy.sparse import coo_array, csc_array, csr_array, diags
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.sparse.linalg import factorized
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import JOINT_NAMES
 from realhands_ros.errors import ModelFileError
-from realhands_ros.geometry.flattening import flatten, stretches
-from realhands_ros.geometry.packing import pack_pair
 from realhands_ros.hand.model_file import (
     HandModelData,
+    UvAtlas,
+    atlas_key,
     default_model_folder,
     load_hand_model_data,
+    save_uv_atlas,
 )
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import JOINT_NAMES
-from realhands_ros.hand.uv_atlas import UvAtlas, atlas_key, save_uv_atlas
+
+# Flattening of a disc of triangles into the plane with as little stretch as possible.
+#
+# As-rigid-as-possible parameterisation (Liu et al., "A Local/Global Approach to Mesh
+# Parameterization", 2008): every triangle is rotated into the plane as it is, and the plane's
+# vertices follow from a linear system with the cotangent Laplacian; the two steps alternate.
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+# Obtuse triangles have negative cotangents, which make the system indefinite.
+_SMALLEST_COTANGENT = 0.05
+# Holds the drawing where it is: the energy itself does not depend on its place.
+_ANCHOR_WEIGHT = 1e-6
+
+
+def flatten(
+    vertices: FloatArray,
+    faces: IntArray,
+    start: FloatArray,
+    *,
+    pull: FloatArray,
+    iterations: int = 300,
+) -> FloatArray:
+    """
+    Return plane coordinates (V, 2), in the unit of ``vertices`` (V, 3), of all vertices.
+
+    ``start`` (V, 2) is a rough drawing of the mesh to begin with; ``pull`` (V,) says how strongly
+    (against cotangent weights of about 1) each vertex is drawn towards its place in it, which
+    decides between drawings that the energy finds equally good.
+    """
+    triangles = triangle_coordinates(vertices, faces)
+    first, second, weights = _cotangent_edges(triangles, faces)
+    holds = csc_array(diags(pull + _ANCHOR_WEIGHT))
+    solve = factorized(_laplacian(first, second, weights, len(vertices)) + holds)
+    edges = np.roll(triangles, -1, axis=1) - np.roll(triangles, -2, axis=1)
+    plane = np.asarray(start, dtype=np.float64)
+    for _ in range(iterations):
+        rotations = _closest_rotations(jacobians(triangles, plane, faces))
+        turned = weights[..., None] * np.einsum('fab,fkb->fka', rotations, edges)
+        right_side = (pull + _ANCHOR_WEIGHT)[:, None] * start
+        np.add.at(right_side, first, turned)
+        np.add.at(right_side, second, -turned)
+        plane = np.stack([solve(right_side[:, 0]), solve(right_side[:, 1])], axis=1)
+    return plane
+
+
+def triangle_coordinates(vertices: FloatArray, faces: IntArray) -> FloatArray:
+    """Lay each triangle in a plane of its own: corners (F, 3, 2), the first one at the origin."""
+    a, b, c = np.moveaxis(np.asarray(vertices)[faces], 1, 0)
+    length = np.linalg.norm(b - a, axis=1)
+    x_axis = (b - a) / length[:, None]
+    along = ((c - a) * x_axis).sum(axis=1)
+    height = np.linalg.norm(c - a - along[:, None] * x_axis, axis=1)
+    corners = np.zeros((len(faces), 3, 2))
+    corners[:, 1, 0], corners[:, 2, 0], corners[:, 2, 1] = length, along, height
+    return corners
+
+
+def jacobians(triangles: FloatArray, plane: FloatArray, faces: IntArray) -> FloatArray:
+    """Return the linear maps (F, 2, 2) of triangles (F, 3, 2) to their place in the plane."""
+    source = np.swapaxes(triangles[:, 1:] - triangles[:, :1], 1, 2)
+    target = np.swapaxes(plane[faces[:, 1:]] - plane[faces[:, :1]], 1, 2)
+    return np.asarray(target @ np.linalg.inv(source))
+
+
+def stretches(vertices: FloatArray, faces: IntArray, plane: FloatArray) -> FloatArray:
+    """
+    Return the larger and smaller stretch (F, 2) of each triangle from 3D to the plane.
+
+    They are the singular values of its linear map; the smaller one carries the sign of the area,
+    negative for a triangle that is turned over.
+    """
+    maps = jacobians(triangle_coordinates(vertices, faces), plane, faces)
+    singular = np.linalg.svd(maps, compute_uv=False)
+    singular[:, 1] *= np.sign(np.linalg.det(maps))
+    return np.asarray(singular)
+
+
+def _cotangent_edges(
+    triangles: FloatArray, faces: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return start, end and weight (F, 3) of the edge opposite each corner."""
+    to_next = np.roll(triangles, -1, axis=1) - triangles
+    to_last = np.roll(triangles, -2, axis=1) - triangles
+    area = np.abs(to_next[..., 0] * to_last[..., 1] - to_next[..., 1] * to_last[..., 0])
+    cotangents = np.maximum((to_next * to_last).sum(axis=2) / area, _SMALLEST_COTANGENT)
+    return np.roll(faces, -1, axis=1), np.roll(faces, -2, axis=1), cotangents / 2
+
+
+def _laplacian(first: IntArray, second: IntArray, weights: FloatArray, size: int) -> csc_array:
+    i, j, w = first.ravel(), second.ravel(), weights.ravel()
+    rows, columns = np.concatenate([i, j, i, j]), np.concatenate([i, j, j, i])
+    values = np.concatenate([w, w, -w, -w])
+    return csc_array(coo_array((values, (rows, columns)), shape=(size, size)))
+
+
+def _closest_rotations(maps: FloatArray) -> FloatArray:
+    u, _, vt = np.linalg.svd(maps)
+    u[:, :, 1] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    return np.asarray(u @ vt)
+
+
+# Packing of two flat islands of triangles into the smallest square, with a margin between them.
+#
+# The islands are drawn as masks; where one may lie beside the other is found for all shifts at
+# once as a convolution of the masks, for a fan of angles.
+
+Mask = NDArray[np.uint8]
+
+# Cells of the search grid along the longer side of an island.
+_GRID = 160
+_ANGLE_STEP_DEG = 15
+
+
+def pack_pair(
+    islands: tuple[FloatArray, FloatArray],
+    faces: tuple[IntArray, IntArray],
+    *,
+    margin: float,
+) -> tuple[FloatArray, FloatArray]:
+    """
+    Return the two islands' points (V, 2) turned and shifted into the unit square, equally scaled.
+
+    ``margin`` is the least distance between the islands and to the border, in parts of the square.
+    """
+    cell = max(float(np.ptp(island, axis=0).max()) for island in islands) / _GRID
+    # The square ends up about as wide as half as much again as one island.
+    gap = int(np.ceil(1.5 * _GRID * margin)) + 1
+    best: tuple[float, FloatArray, FloatArray] | None = None
+    angles = np.deg2rad(np.arange(0, 360, _ANGLE_STEP_DEG))
+    seconds = [_drawn(_turned(islands[1], angle), faces[1], cell, 0) for angle in angles]
+    # Turning both by a right angle changes nothing, so the first needs a quarter of the angles.
+    for angle in angles[: len(angles) // 4]:
+        first, mask, origin = _drawn(_turned(islands[0], angle), faces[0], cell, gap)
+        for second, other_mask, other_origin in seconds:
+            side, shift = _tightest_shift(mask, other_mask, gap)
+            if best is None or side < best[0]:
+                best = side, first - origin, second - other_origin + shift * cell
+    assert best is not None
+    return _fitted(best[1], best[2], margin)
+
+
+def _turned(points: FloatArray, angle: float) -> FloatArray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.asarray(points @ np.array([[cos, sin], [-sin, cos]]))
+
+
+def _drawn(
+    points: FloatArray, faces: IntArray, cell: float, border: int
+) -> tuple[FloatArray, Mask, FloatArray]:
+    """Return points, a mask of their faces grown by ``border`` cells, and the mask's origin."""
+    origin = points.min(axis=0) - border * cell
+    grid_points = np.round((points - origin) / cell).astype(np.int32)
+    columns, rows = grid_points.max(axis=0) + border + 1
+    mask = np.zeros((int(rows), int(columns)), dtype=np.uint8)
+    for triangle in grid_points[faces]:
+        cv2.fillConvexPoly(mask, triangle, (1,))
+    if border:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * border + 1, 2 * border + 1))
+        mask = np.asarray(cv2.dilate(mask, kernel), dtype=np.uint8)
+    return points, mask, origin
+
+
+def _tightest_shift(mask: Mask, other: Mask, gap: int) -> tuple[float, FloatArray]:
+    """Return the side of the smallest square over all shifts of ``other`` that touch nothing."""
+    overlap = fftconvolve(mask.astype(np.float32), other[::-1, ::-1].astype(np.float32))
+    rows, columns = overlap.shape
+    # Shift of other's top-left cell in cells of mask, per row and column of the overlap.
+    down = np.arange(rows) - (other.shape[0] - 1)
+    right = np.arange(columns) - (other.shape[1] - 1)
+    height = _extent(down, other.shape[0], mask.shape[0], gap)
+    width = _extent(right, other.shape[1], mask.shape[1], gap)
+    side = np.maximum(height[:, None], width[None, :]).astype(np.float64)
+    side[overlap > 0.5] = np.inf
+    row, column = np.unravel_index(side.argmin(), side.shape)
+    return float(side[row, column]), np.array([right[column], down[row]], dtype=np.float64)
+
+
+def _extent(shift: IntArray, other: int, grown: int, gap: int) -> IntArray:
+    return np.asarray(np.maximum(shift + other, grown - gap) - np.minimum(shift, gap))
+
+
+def _fitted(first: FloatArray, second: FloatArray, margin: float) -> tuple[FloatArray, FloatArray]:
+    low = np.minimum(first.min(axis=0), second.min(axis=0))
+    high = np.maximum(first.max(axis=0), second.max(axis=0))
+    scale = (1.0 - 2.0 * margin) / float((high - low).max())
+    shift = 0.5 - scale * (low + high) / 2
+    return first * scale + shift, second * scale + shift
+
+
 BoolArray = NDArray[np.bool_]
 
 # Distance of the islands from each other and from the border, in parts of the square: 4 texels of

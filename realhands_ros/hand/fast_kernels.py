@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.hand.topology import (
+from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_PARENTS,
     KEYPOINTS_FROM_JOINTS_AND_TIPS,

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from realhands_ros.errors import ConfigError
-from realhands_ros.hand import fast_kernels
-from realhands_ros.hand.fast_kernels import NUM_PARAMETERS, ModelArrays, PosedState
-from realhands_ros.hand.model_file import NUM_POSE_FEATURES, HandModelData
-from realhands_ros.hand.topology import (
+from realhands_ros.data.topology import (
     NUM_JOINTS,
     NUM_KEYPOINTS,
     NUM_POSE,
     NUM_SHAPE,
     NUM_VERTICES,
 )
+from realhands_ros.errors import ConfigError
+from realhands_ros.hand import fast_kernels
+from realhands_ros.hand.fast_kernels import NUM_PARAMETERS, ModelArrays, PosedState
+from realhands_ros.hand.model_file import NUM_POSE_FEATURES, HandModelData
 
 Array = NDArray[Any]
 

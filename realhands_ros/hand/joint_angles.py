@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.data.topology import FINGER_NAMES, Handedness
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.pose_limits import JOINT_LIMITS_DEG
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, NUM_FINGER_JOINTS, HandSkeleton
-from realhands_ros.hand.topology import FINGER_NAMES, Handedness
 
 FloatArray = NDArray[np.float64]
 Motion = Literal['flexion', 'abduction']

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import ConfigError, ModelFileError
-from realhands_ros.hand.capsules import CapsuleHand
+from realhands_ros.hand.collisions import CapsuleHand
 from realhands_ros.hand.gestures import GESTURES
 from realhands_ros.hand.model_file import (
     NUM_FINGER_POSE,

@@ -23,14 +23,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from realhands_ros.geometry.rotations import (
-    axis_angle_to_matrix,
-    euler_to_matrix,
-    matrix_to_axis_angle,
-    matrix_to_euler,
-)
-from realhands_ros.hand.model_file import HandModelData
-from realhands_ros.hand.topology import (
+from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
     JOINT_PARENTS,
@@ -38,6 +31,13 @@ from realhands_ros.hand.topology import (
     NUM_JOINTS,
     TIP_VERTEX_IDS,
 )
+from realhands_ros.geometry.rotations import (
+    axis_angle_to_matrix,
+    euler_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_euler,
+)
+from realhands_ros.hand.model_file import HandModelData
 
 FloatArray = NDArray[np.float64]
 

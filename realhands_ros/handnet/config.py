@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.topology import KEYPOINT_NAMES
 
 BlockKind = Literal['basic', 'bottleneck']
 PoseRepresentation = Literal['axis_angle', 'root_6d']

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 
-from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.data.topology import NUM_KEYPOINTS
 
 # Keypoints' positions, which of them are known, world landmarks, whether those are known, angle.
 NUM_LANDMARK_NUMBERS = NUM_KEYPOINTS * (2 + 1 + 3) + 2

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.handnet.blocks import initialise
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.decoder import SegmentationDecoder

@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_JOINTS
 from realhands_ros.geometry.rotations import (
     axis_angle_to_quaternion,
     conjugate_quaternions,
     multiply_quaternions,
     quaternion_to_axis_angle,
 )
-from realhands_ros.hand.topology import NUM_JOINTS
 
 FloatArray = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import roma
 import torch
 
+from realhands_ros.data.topology import NUM_POSE
 from realhands_ros.geometry.tensor_rotations import axis_angle_to_matrix_torch
-from realhands_ros.hand.topology import NUM_POSE
 from realhands_ros.handnet import config
 
 _SHORTEST_COLUMN = 1e-6

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from realhands_ros.hand.topology import NUM_SHAPE
+from realhands_ros.data.topology import NUM_SHAPE
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.landmarks import NUM_LANDMARK_NUMBERS
 from realhands_ros.handnet.pose_representation import POSE_CODES, HandRotations

@@ -12,16 +12,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.hands import HandMesh, HandObservation, HandView, MeshFlag, MeshStage
+from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ConfigError, ImageError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.geometry.rotations import matrix_to_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
-from realhands_ros.hand.hand_observation import HandObservation
-from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import NUM_SHAPE, Handedness
-from realhands_ros.hand.uv_atlas import load_uv_atlas
+from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data, load_uv_atlas
 from realhands_ros.handnet.config import REFERENCE_KEYPOINT
 from realhands_ros.handnet.loading import default_weights_path, load_predictor
 from realhands_ros.handnet.placement import (

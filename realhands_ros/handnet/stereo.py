@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from realhands_ros.hand.topology import NUM_JOINTS, NUM_POSE
+from realhands_ros.data.topology import NUM_JOINTS, NUM_POSE
 from realhands_ros.handnet.config import HandNetConfig
 from realhands_ros.handnet.pose_blend import PoseBlend
 from realhands_ros.handnet.pose_representation import HandRotations

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.hands import HandView
+from realhands_ros.data.topology import NUM_KEYPOINTS, Handedness
 from realhands_ros.errors import ImageError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import (
@@ -20,8 +22,6 @@ from realhands_ros.geometry.crop import (
     turn_of,
 )
 from realhands_ros.geometry.mirror import POINT_SIGNS, mirror_pixels, mirror_points
-from realhands_ros.hand.hand_mesh import HandView
-from realhands_ros.hand.topology import NUM_KEYPOINTS, Handedness
 
 FloatArray = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.resources import resource_path
 
 FloatArray = NDArray[np.float64]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.frames import to_rgb
 from realhands_ros.errors import ConfigError
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
-from realhands_ros.keypoints.frame import to_rgb
 
 FloatArray = NDArray[np.float64]
 

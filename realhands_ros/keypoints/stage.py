@@ -12,19 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh, HandObservation, MeshFlag
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
-from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.keypoints.detection import HandDetection, ViewDetector, ViewImage
-from realhands_ros.keypoints.frame import StereoFrame
-from realhands_ros.keypoints.hand_track import HandTrack
-from realhands_ros.keypoints.hand_tracker import HandTracker
 from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.keypoints.mediapipe_tasks import TasksDetector
-from realhands_ros.keypoints.observer import CropConfig, HandObserver
-from realhands_ros.keypoints.one_euro import OneEuroConfig
-from realhands_ros.keypoints.sighting import match_views
+from realhands_ros.keypoints.observer import CropConfig, HandObserver, OneEuroConfig
+from realhands_ros.keypoints.tracking import HandTrack, HandTracker
+from realhands_ros.keypoints.two_view import match_views
 
 FloatArray = NDArray[np.float64]
 S = TypeVar('S')

@@ -1,21 +1,23 @@
-"""
-Two views of one hand: whether they belong together, and where it is.
-
-For any calibrated pair of pinhole cameras (K, R, t each); a rectified one is a special case.
-"""
+"""Two views of one hand: association, triangulation, and one view where only one sees it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
 
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.detection import HandDetection
+
+# Two views of one hand: whether they belong together, and where it is.
+#
+# For any calibrated pair of pinhole cameras (K, R, t each); a rectified one is a special case.
 
 FloatArray = NDArray[np.float64]
 
@@ -220,3 +222,112 @@ def spread(points: FloatArray) -> float:
         return 0.0
     away = (known - known.mean(axis=0)).ravel()
     return math.sqrt(away @ away / len(known))
+
+
+# Where a hand of known form is that only one camera sees.
+
+_NEAREST_LIFTED_M = 0.05
+
+
+def lay_on_keypoints(
+    form: ArrayLike, keypoints_px: ArrayLike, camera: PinholeCamera
+) -> FloatArray | None:
+    """
+    Return ``form`` (21, 3), moved to where ``camera`` sees it at ``keypoints_px`` (21, 2).
+
+    The form is in metres in the axes of the rig, at any place; so is the result, at its place.
+    Linear least squares in the translation. None when the keypoints make no sense of it: not
+    finite, or the hand would be behind the camera.
+    """
+    axes = np.asarray(form, dtype=np.float64) @ camera.rotation.T
+    pixels = np.asarray(keypoints_px, dtype=np.float64)
+    if not (np.isfinite(axes).all() and np.isfinite(pixels).all()):
+        return None
+    inverse = camera.inverse_intrinsics[:2]
+    rays = pixels @ inverse[:, :2].T + inverse[:, 2]
+    # (form + T)_xy = ray (form + T)_z for each keypoint.
+    matrix = np.zeros((len(rays), 2, 3))
+    matrix[:, 0, 0] = matrix[:, 1, 1] = 1.0
+    matrix[:, :, 2] = -rays
+    target = rays * axes[:, 2:] - axes[:, :2]
+    move, *_ = np.linalg.lstsq(matrix.reshape(-1, 3), target.reshape(-1), rcond=None)
+    placed = axes + move
+    if placed[:, 2].min() < _NEAREST_LIFTED_M:
+        return None
+    points: FloatArray = (placed - camera.translation) @ camera.rotation
+    return points
+
+
+# The hands of one instant: which detection of the left view and which of the right are one.
+
+# More than any sum of possible costs, so that an impossible pair never displaces a possible one.
+IMPOSSIBLE = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """
+    One hand at one instant: ``views`` holds its detection in each view, None where it is not seen.
+
+    ``pairing`` says how two detections go together; None with fewer.
+    """
+
+    views: tuple[HandDetection | None, ...]
+    pairing: Pairing | None = None
+
+    @property
+    def detections(self) -> list[HandDetection]:
+        """Return the detections there are, at least one."""
+        return [detection for detection in self.views if detection is not None]
+
+    @property
+    def presence(self) -> float:
+        """Return the confidence in [0, 1] that this is a hand: that of the surer view."""
+        return max(detection.presence for detection in self.detections)
+
+    @property
+    def right(self) -> float:
+        """Return the probability that it is a right hand: the views' mean."""
+        return fmean(detection.right for detection in self.detections)
+
+
+@dataclass(frozen=True, eq=False)
+class Sightings:
+    """
+    All hands of one instant.
+
+    ``look_swapped``: whether views fit together only with left and right exchanged.
+    """
+
+    hands: tuple[Sighting, ...]
+    look_swapped: bool = False
+
+
+def match_views(
+    detections: Sequence[Sequence[HandDetection]], cameras: Sequence[PinholeCamera]
+) -> Sightings:
+    """
+    Match the detections of each view by epipolar geometry, size and handedness.
+
+    What has no partner in the other view is a hand of its own.
+    """
+    if len(cameras) == 1:
+        return Sightings(tuple(Sighting((detection,)) for detection in detections[0]))
+    lefts, rights = detections
+    pairings = [[pair(cameras, left, right) for right in rights] for left in lefts]
+    costs = np.full((len(lefts), len(rights)), IMPOSSIBLE)
+    for row, column in np.ndindex(*costs.shape):
+        if pairings[row][column].is_one_hand:
+            sides = abs(lefts[row].right - rights[column].right)
+            costs[row, column] = pairings[row][column].cost + sides
+    matched = [
+        (row, column)
+        for row, column in zip(*linear_sum_assignment(costs), strict=True)
+        if costs[row, column] < IMPOSSIBLE
+    ]
+    hands = [Sighting((lefts[row], rights[col]), pairings[row][col]) for row, col in matched]
+    paired = ({row for row, _ in matched}, {column for _, column in matched})
+    hands += [Sighting((hand, None)) for i, hand in enumerate(lefts) if i not in paired[0]]
+    hands += [Sighting((None, hand)) for i, hand in enumerate(rights) if i not in paired[1]]
+    swapped = any(fit.is_swapped for row in pairings for fit in row)
+    return Sightings(tuple(hands), look_swapped=swapped and not matched)

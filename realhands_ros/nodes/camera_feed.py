@@ -10,9 +10,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
 from realhands_ros.errors import CalibrationError
-from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.lens import Lens
-from realhands_ros.nodes.camera_decoding import decode_cameras
+from realhands_ros.geometry.camera import Lens, PinholeCamera
+from realhands_ros.messages.cameras import decode_cameras
 from realhands_ros.nodes.quality_of_service import CALIBRATION
 from realhands_ros.nodes.stage_node import StageNode
 

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTopology
-from realhands_ros.hand.mesh_topology import load_mesh_topology
-from realhands_ros.hand.model_file import default_model_folder
+from realhands_ros.configuration.parameters import HANDNET_PARAMETERS
+from realhands_ros.configuration.stages import handnet_config
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
+from realhands_ros.messages.conversion import mesh_to_msg, observation_from_msg, topology_to_msg
 from realhands_ros.nodes.camera_feed import CameraFeed
-from realhands_ros.nodes.mesh_conversion import mesh_to_msg
-from realhands_ros.nodes.observation_conversion import observation_from_msg
-from realhands_ros.nodes.parameter_tables import HANDNET_PARAMETERS
 from realhands_ros.nodes.quality_of_service import LATCHED
-from realhands_ros.nodes.rehearsal import rehearsals, rehearse
-from realhands_ros.nodes.stage_configs import handnet_config
 from realhands_ros.nodes.stage_node import StageNode
-from realhands_ros.nodes.topology_conversion import topology_to_msg
+from realhands_ros.nodes.warm_up import rehearsals, rehearse
 
 if TYPE_CHECKING:
     from realhands_ros.handnet.stage import HandNetStage

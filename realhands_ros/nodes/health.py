@@ -1,4 +1,4 @@
-"""What a node counts about itself, and when it says so; thread-safe, without ROS."""
+"""A node's health: what it counts about itself, and the message on /diagnostics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from std_msgs.msg import Header
+
+# What a node counts about itself, and when it says so; thread-safe, without ROS.
 
 # Latencies of this many frames are kept between two reports; more make no better percentile.
 _MOST_SAMPLES = 1000
@@ -135,3 +142,62 @@ class Health:
         self._reasons: dict[str, str] = {}
         self._stage_ms: deque[float] = deque(maxlen=_MOST_SAMPLES)
         self._age_ms: deque[float] = deque(maxlen=_MOST_SAMPLES)
+
+
+# A node's health as a message on /diagnostics.
+
+
+def diagnostics_publisher(node: Node) -> Publisher:
+    """Return a publisher on /diagnostics, where aggregators expect it."""
+    return node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+
+
+def diagnostics_message(
+    name: str, stamp: Time, state: str, report: HealthReport, facts: Mapping[str, str]
+) -> DiagnosticArray:
+    """
+    Return the message of one node.
+
+    ERROR: frames came in and none could be used; WARN: some were dropped or bad; STALE: the node
+    is active and nothing came in.
+    """
+    level, summary = _judge(state, report)
+    values = {
+        'state': state,
+        'rate (Hz)': f'{report.rate_hz:.1f}',
+        'received': str(report.received),
+        'published': str(report.published),
+        'dropped': str(report.dropped),
+        'published since the start': str(report.total_published),
+        'dropped since the start': str(report.total_dropped),
+        'hands': str(report.hands),
+        'stage time p50/p95/p99 (ms)': _spread(report.stage_ms),
+        'age of results p50/p95/p99 (ms)': _spread(report.age_ms),
+        **facts,
+        **{f'problem: {reason}': str(count) for reason, count in report.problems.items()},
+    }
+    status = DiagnosticStatus(
+        level=level,
+        name=name,
+        message=summary,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+    return DiagnosticArray(header=Header(stamp=stamp), status=[status])
+
+
+def _judge(state: str, report: HealthReport) -> tuple[bytes, str]:
+    if state != 'active':
+        return DiagnosticStatus.WARN, f'the node is {state}'
+    if report.problems:
+        reason = max(report.problems, key=lambda each: report.problems[each])
+        is_blind = report.published == 0
+        return DiagnosticStatus.ERROR if is_blind else DiagnosticStatus.WARN, reason
+    if report.received == 0:
+        return DiagnosticStatus.STALE, 'nothing is received'
+    if report.dropped:
+        return DiagnosticStatus.WARN, f'{report.dropped} late frames dropped'
+    return DiagnosticStatus.OK, f'{report.rate_hz:.1f} Hz'
+
+
+def _spread(spread: Spread) -> str:
+    return f'{spread.p50:.1f} / {spread.p95:.1f} / {spread.p99:.1f}'

@@ -9,20 +9,17 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray, HandObservationArray
-from realhands_ros.keypoints.frame import StereoFrame
+from realhands_ros.configuration.parameters import KEYPOINT_PARAMETERS
+from realhands_ros.configuration.stages import keypoint_config, optional_path
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.messages.conversion import mesh_from_msg, observation_to_msg
+from realhands_ros.messages.images import decode_image
 from realhands_ros.nodes.camera_feed import CameraFeed
-from realhands_ros.nodes.flow_control import FlowControl
-from realhands_ros.nodes.image_decoding import decode_image
-from realhands_ros.nodes.mesh_conversion import mesh_from_msg
-from realhands_ros.nodes.observation_conversion import observation_to_msg
+from realhands_ros.nodes.flow_control import FlowControl, Pairer
 from realhands_ros.nodes.overlay import OverlayOutput
-from realhands_ros.nodes.pairing import Pairer
-from realhands_ros.nodes.parameter_tables import KEYPOINT_PARAMETERS
 from realhands_ros.nodes.quality_of_service import images
-from realhands_ros.nodes.rehearsal import empty_frame, rehearse
-from realhands_ros.nodes.stage_configs import keypoint_config, optional_path
-from realhands_ros.nodes.stage_node import StageNode
-from realhands_ros.nodes.stamps import nanoseconds
+from realhands_ros.nodes.stage_node import StageNode, nanoseconds
+from realhands_ros.nodes.warm_up import empty_frame, rehearse
 
 if TYPE_CHECKING:
     from realhands_ros.keypoints.stage import KeypointStage

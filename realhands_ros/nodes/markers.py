@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.mesh_topology import MeshTopology
-from realhands_ros.hand.portrait import sample_texture
-from realhands_ros.hand.side_colours import SIDE_COLOURS
-from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh
+from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
+from realhands_ros.hand.drawing import sample_texture
+from realhands_ros.hand.model_file import MeshTopology
 
 Image = NDArray[np.uint8]
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from realhands_ros.hand.hand_mesh import HandMesh
+from realhands_ros.data.frames import StereoFrame, to_bgr
+from realhands_ros.data.hands import HandMesh
+from realhands_ros.data.topology import Handedness
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import Handedness
-from realhands_ros.keypoints.frame import StereoFrame, to_bgr
-from realhands_ros.nodes.newest_first import Worker
-from realhands_ros.nodes.rate_limit import RateLimit
+from realhands_ros.nodes.flow_control import RateLimit, Worker
 from realhands_ros.nodes.stage_node import StageNode
 
 # Meshes come this many frames after their image at most.
@@ -75,7 +74,7 @@ class OverlayOutput:
         return {side: load_hand_model_data(folder, side).faces for side in sides}
 
     def _draw(self, item: tuple[Header, StereoFrame, Sequence[HandMesh]]) -> None:
-        from realhands_ros.hand.overlay import draw_meshes, draw_skeleton
+        from realhands_ros.hand.drawing import draw_meshes, draw_skeleton
 
         header, frame, meshes = item
         try:

@@ -11,19 +11,16 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from realhands.msg import HandMeshArray
-from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
+from realhands_ros.configuration.parameters import REFINEMENT_PARAMETERS
+from realhands_ros.configuration.stages import optional_path, refinement_config
+from realhands_ros.data.hands import HandMesh, MeshFlag
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.nodes.adapters import AdapterOutputs
+from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
 from realhands_ros.nodes.camera_feed import CameraFeed
-from realhands_ros.nodes.mesh_conversion import mesh_from_msg, mesh_to_msg
-from realhands_ros.nodes.parameter_tables import REFINEMENT_PARAMETERS
-from realhands_ros.nodes.point_cloud import point_cloud
-from realhands_ros.nodes.rehearsal import rehearsals, rehearse
-from realhands_ros.nodes.stage_configs import optional_path, refinement_config
-from realhands_ros.nodes.stage_node import StageNode
-from realhands_ros.nodes.stamps import nanoseconds
-from realhands_ros.nodes.wrist_outputs import WristOutputs
+from realhands_ros.nodes.outputs import AdapterOutputs, WristOutputs, point_cloud
+from realhands_ros.nodes.stage_node import StageNode, nanoseconds
+from realhands_ros.nodes.warm_up import rehearsals, rehearse
 
 if TYPE_CHECKING:
     from realhands_ros.refinement.stage import RefinementStage

@@ -1,4 +1,4 @@
-"""What the four nodes have in common: life cycle, newest-first work, diagnostics."""
+"""What the four nodes have in common: life cycle, newest-first work, parameters, diagnostics."""
 
 from __future__ import annotations
 
@@ -9,20 +9,83 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
+from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, Publisher, TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Header
 
-from realhands_ros.errors import MessageError, RealhandsError
-from realhands_ros.nodes.diagnostics import diagnostics_message, diagnostics_publisher
-from realhands_ros.nodes.health import Health
-from realhands_ros.nodes.newest_first import Worker
-from realhands_ros.nodes.parameter_declaration import declare_parameters
-from realhands_ros.nodes.parameters import ParameterTable, Value
+from realhands_ros.configuration.parameters import Parameter, ParameterTable, Value
+from realhands_ros.errors import ConfigError, MessageError, RealhandsError
+from realhands_ros.nodes.flow_control import Worker
+from realhands_ros.nodes.health import Health, diagnostics_message, diagnostics_publisher
 from realhands_ros.nodes.quality_of_service import RESULTS
-from realhands_ros.nodes.stamps import nanoseconds
+
+# Declare a table of parameters on a node, and read them.
+
+
+def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Value]:
+    """
+    Declare parameters with description and range; return their values by name.
+
+    They are read-only: a node reads them once. Raises ConfigError for a value of the wrong type or
+    out of range.
+    """
+    return {parameter.name: _declare(node, parameter) for parameter in table}
+
+
+def _declare(node: Node, parameter: Parameter) -> Value:
+    try:
+        declared = node.declare_parameter(
+            parameter.name, parameter.default, descriptor(parameter)
+        ).value
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        allowed = f' ({parameter.constraints})' if parameter.constraints else ''
+        kind = type(parameter.default).__name__
+        # ROS takes no 5 for a 5.0.
+        point = ' and have a decimal point' if kind == 'float' else ''
+        message = (
+            f'{node.get_name()}: {parameter.name} must be of type {kind}{allowed}{point}: {error}'
+        )
+        raise ConfigError(message) from error
+    parameter.check(declared)
+    return declared
+
+
+def descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """Return the descriptor that tools such as rqt show."""
+    described = ParameterDescriptor(
+        description=parameter.description,
+        additional_constraints=parameter.constraints,
+        read_only=True,
+    )
+    if parameter.low is not None and parameter.high is not None:
+        if isinstance(parameter.default, int):
+            described.integer_range = [
+                IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high), step=1)
+            ]
+        else:
+            described.floating_point_range = [
+                FloatingPointRange(
+                    from_value=float(parameter.low), to_value=float(parameter.high), step=0.0
+                )
+            ]
+    return described
+
+
+# Stamps as nanoseconds.
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Return a stamp in nanoseconds since its epoch."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+# What the four nodes have in common: life cycle, newest-first work, diagnostics.
 
 # Stamps that are further from the node's clock than this are of another time (a bag that is
 # replayed without /clock): an age makes no sense then.

@@ -15,24 +15,24 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandTexture
+from realhands_ros.configuration.parameters import TEXTURE_PARAMETERS
+from realhands_ros.configuration.stages import texture_config
+from realhands_ros.data.hands import HandMesh, with_silhouettes
 from realhands_ros.errors import ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh, with_silhouettes
-from realhands_ros.hand.mesh_topology import load_mesh_topology
-from realhands_ros.hand.model_file import default_model_folder
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
+from realhands_ros.messages.conversion import mesh_from_msg, texture_to_msg
 from realhands_ros.nodes.camera_feed import CameraFeed
+from realhands_ros.nodes.flow_control import Pairer, RateLimit
 from realhands_ros.nodes.markers import markers
-from realhands_ros.nodes.mesh_conversion import mesh_from_msg
-from realhands_ros.nodes.pairing import Pairer
-from realhands_ros.nodes.parameter_tables import TEXTURE_PARAMETERS
-from realhands_ros.nodes.rate_limit import RateLimit
-from realhands_ros.nodes.rehearsal import rehearsals, rehearse
-from realhands_ros.nodes.stage_configs import texture_config
-from realhands_ros.nodes.stage_node import StageNode
-from realhands_ros.nodes.stamps import nanoseconds
-from realhands_ros.nodes.texture_conversion import texture_to_msg
-from realhands_ros.texture.personal_shape import CalibrationState, PersonalShape
-from realhands_ros.texture.profile_store import load_profile_in_use, use_profile
+from realhands_ros.nodes.stage_node import StageNode, nanoseconds
+from realhands_ros.nodes.warm_up import rehearsals, rehearse
+from realhands_ros.texture.profile import (
+    CalibrationState,
+    PersonalShape,
+    load_profile_in_use,
+    use_profile,
+)
 from realhands_ros.texture.stage import TextureStage
 
 # A refined mesh and the regressed one of the same stamp, which has the crops.

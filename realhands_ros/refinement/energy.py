@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.hand.fast_model import FastHandOutput
-from realhands_ros.hand.topology import NUM_VERTICES
 from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.input_check import MIN_DEPTH_M

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, NUM_VERTICES
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, NUM_VERTICES
 
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]

@@ -14,9 +14,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_POSE, NUM_SHAPE
 from realhands_ros.hand.pose_limits import JOINT_LIMITS_DEG
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import NUM_POSE, NUM_SHAPE
 
 FloatArray = NDArray[np.float64]
 

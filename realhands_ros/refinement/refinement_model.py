@@ -6,10 +6,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
 from realhands_ros.hand.fast_model import FastHandModel, FastHandOutput
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import FINGER_NAMES, KEYPOINT_NAMES, TIP_VERTEX_IDS
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.mesh_terms import MeshTerms
 from realhands_ros.refinement.offset_field import OffsetField

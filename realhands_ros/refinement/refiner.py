@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from realhands_ros.data.topology import NUM_POSE, NUM_SHAPE
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.model_file import HandModelData
-from realhands_ros.hand.topology import NUM_POSE, NUM_SHAPE
 from realhands_ros.refinement.energy import Energy, EnergyConfig
 from realhands_ros.refinement.fit_quality import measure_fit
 from realhands_ros.refinement.gradient_descent import GradientDescent, GradientDescentConfig

@@ -29,8 +29,8 @@ from numba import float32, int32
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from realhands_ros.cores import next_task, run_shared
 from realhands_ros.refinement.silhouette_settings import CUTOFF, SilhouetteSettings
-from realhands_ros.shared_work import next_task, run_shared
 
 FloatImage = NDArray[np.float32]
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from realhands_ros.data.hands import HandMesh, HandView, MeshFlag, MeshStage
+from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.errors import RealhandsError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import apply_affine
@@ -22,9 +24,7 @@ from realhands_ros.geometry.mirror import (
     mirror_pixels,
     mirror_points,
 )
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
 from realhands_ros.hand.model_file import HandModelData
-from realhands_ros.hand.topology import NUM_VERTICES
 from realhands_ros.refinement.hand_estimate import (
     HandEstimate,
     HandParameters,

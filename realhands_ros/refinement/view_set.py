@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.refinement.hand_estimate import FloatArray, FloatImage, ViewObservation
 
 

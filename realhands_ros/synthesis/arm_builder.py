@@ -10,17 +10,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.geometry.normals import vertex_normals
+from realhands_ros.data.topology import Handedness
+from realhands_ros.geometry.rasterizer import vertex_normals
 from realhands_ros.geometry.rotations import matrix_to_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.model_file import (
     HandModelData,
+    UvAtlas,
     default_model_folder,
     load_hand_model_data,
+    load_uv_atlas,
 )
 from realhands_ros.hand.pose_sampler import PoseSampler
-from realhands_ros.hand.topology import Handedness
-from realhands_ros.hand.uv_atlas import UvAtlas, load_uv_atlas
 from realhands_ros.synthesis.forearm import (
     ARM_TO_SHOULDER_M,
     LONG_ARM_M,

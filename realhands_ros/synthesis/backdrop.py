@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.colour import linear_to_srgb
 from realhands_ros.synthesis.mesh import (
     MeshGeometry,

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.gestures import gesture_angles
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.motion import (
     PEAK_TO_MEAN_SPEED,
     HandMotion,

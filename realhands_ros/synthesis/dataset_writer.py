@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from realhands_ros.cores import use_one_core
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.one_core import use_one_core
 from realhands_ros.synthesis.config import VIEW_MIXES, SynthesisConfig
 from realhands_ros.synthesis.dataset_card import write_card
 from realhands_ros.synthesis.dataset_format import (

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import NUM_SHAPE, Handedness
 from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
 from realhands_ros.synthesis.backdrop import World, room
 from realhands_ros.synthesis.camera_effects import sample_effects

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.cores import use_one_core
 from realhands_ros.errors import DatasetError
-from realhands_ros.one_core import use_one_core
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
-from realhands_ros.hand.topology import NUM_SHAPE, Handedness
 from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
 from realhands_ros.synthesis.backdrop import World, person, photo_backdrop, room, table
 from realhands_ros.synthesis.camera_effects import sample_effects

@@ -13,7 +13,7 @@ import mediapipe
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.hand.topology import NUM_KEYPOINTS
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.synthesis.config import ViewMix
 from realhands_ros.synthesis.sample import StereoSample
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from realhands_ros.geometry.normals import vertex_normals
+from realhands_ros.geometry.rasterizer import vertex_normals
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

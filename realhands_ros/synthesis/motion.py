@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BPoly
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import FINGER_NAMES, Handedness
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES
-from realhands_ros.hand.topology import FINGER_NAMES, Handedness
 from realhands_ros.synthesis.forearm import FOREARM_LENGTH_M
 from realhands_ros.synthesis.mesh import unit
 from realhands_ros.synthesis.placement import HandPlacement

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.hand.topology import KEYPOINT_NAMES
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.synthesis.mesh import MeshGeometry, box, cylinder, ellipsoid, unit
 from realhands_ros.synthesis.scene import HandTruth, Label, Material, SceneMesh
 from realhands_ros.synthesis.textures import plain, sample_texture

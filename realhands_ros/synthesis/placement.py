@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.config import DEFAULT_DISTANCE_M, ViewMix
 from realhands_ros.synthesis.mesh import unit
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.geometry.camera import PinholeCamera, StereoRig
-from realhands_ros.geometry.rasterizer import NO_FACE, rasterize
-from realhands_ros.hand.topology import (
+from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
     JOINT_PARENTS,
@@ -17,6 +15,8 @@ from realhands_ros.hand.topology import (
     NUM_JOINTS,
     NUM_KEYPOINTS,
 )
+from realhands_ros.geometry.camera import PinholeCamera, StereoRig
+from realhands_ros.geometry.rasterizer import NO_FACE, rasterize
 from realhands_ros.synthesis.camera_effects import develop
 from realhands_ros.synthesis.config import ViewMix
 from realhands_ros.synthesis.rendering import Renderer

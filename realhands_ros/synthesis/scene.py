@@ -13,8 +13,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.config import ViewMix
 
 FloatArray = NDArray[np.float64]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import KEYPOINT_PARENTS
 from realhands_ros.errors import DatasetError
-from realhands_ros.hand.topology import KEYPOINT_PARENTS
 from realhands_ros.synthesis.sample import StereoSample
 
 Image = NDArray[np.uint8]

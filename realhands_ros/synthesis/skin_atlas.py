@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.normals import vertex_normals
-from realhands_ros.geometry.rasterizer import rasterize
-from realhands_ros.hand.model_file import HandModelData
-from realhands_ros.hand.uv_atlas import UvAtlas
+from realhands_ros.geometry.rasterizer import rasterize, vertex_normals
+from realhands_ros.hand.model_file import HandModelData, UvAtlas
 from realhands_ros.synthesis.scene import Material
 from realhands_ros.synthesis.skin import SkinLook, paint_skin
 from realhands_ros.synthesis.skin_features import SkinFeatures, SurfacePoints, hand_features

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from realhands_ros.data.topology import FINGER_NAMES, JOINT_NAMES
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import FINGER_NAMES, JOINT_NAMES
 from realhands_ros.synthesis.noise import NoiseField
 
 FloatArray = NDArray[np.float64]

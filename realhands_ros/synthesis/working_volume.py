@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.mirror import mirror_points
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.forearm import FOREARM_LENGTH_M
 from realhands_ros.synthesis.motion import arm_placement, forearm_direction
 

@@ -19,17 +19,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.geometry.mirror import mirror_axis_angle, mirror_points
-from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import (
+from realhands_ros.data.hands import HandMesh
+from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
     JOINT_PARENTS,
     KEYPOINT_NAMES,
     NUM_JOINTS,
 )
+from realhands_ros.geometry.mirror import mirror_axis_angle, mirror_points
+from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from realhands_ros.hand.skeleton import HandSkeleton
 
 FloatArray = NDArray[np.float64]
 

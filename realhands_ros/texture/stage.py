@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
+from realhands_ros.data.hands import HandMesh, HandTexture, Image, MeshFlag
+from realhands_ros.data.topology import NUM_VERTICES, Handedness
 from realhands_ros.errors import ConfigError, ImageError, ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.normals import vertex_normals
-from realhands_ros.geometry.texel_table import TexelTable
-from realhands_ros.hand.hand_mesh import HandMesh, MeshFlag
-from realhands_ros.hand.mesh_topology import load_mesh_topology
-from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import NUM_VERTICES, Handedness
-from realhands_ros.hand.uv_atlas import UvAtlas, load_uv_atlas
-from realhands_ros.texture.filling import AtlasFiller
-from realhands_ros.texture.hand_atlas import AtlasPicture, AveragingConfig, HandAtlas
-from realhands_ros.texture.hand_texture import HandTexture, Image
-from realhands_ros.texture.personal_shape import PersonalShape
-from realhands_ros.texture.profile import SIDES, HandProfile, ProfileHand
-from realhands_ros.texture.scene import SceneOfHands
-from realhands_ros.texture.view_reader import ViewReader
+from realhands_ros.geometry.rasterizer import TexelTable, vertex_normals
+from realhands_ros.hand.model_file import (
+    UvAtlas,
+    default_model_folder,
+    load_hand_model_data,
+    load_mesh_topology,
+    load_uv_atlas,
+)
+from realhands_ros.texture.atlas import AtlasPicture, AveragingConfig, HandAtlas
+from realhands_ros.texture.display import AtlasFiller
+from realhands_ros.texture.profile import SIDES, HandProfile, PersonalShape, ProfileHand
+from realhands_ros.texture.views import SceneOfHands, ViewReader
 
 # Meshes that do not lie where the hand is would paint it with what is beside it.
 _NO_UPDATE = MeshFlag.LOW_CONFIDENCE | MeshFlag.EXTRAPOLATED

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.mirror import mirror_camera, mirror_pixels, mirror_points
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.keypoints.detection import ViewImage
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.training.hand_source import Detection, HandSample, HandSource, ViewSample

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.datasets.synthetic_stereo import SyntheticStereo
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.generator import SceneGenerator

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import KEYPOINT_NAMES, NUM_KEYPOINTS
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.hand.topology import KEYPOINT_NAMES, NUM_KEYPOINTS
 
 FloatArray = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.crop import crop_affine, crop_image
-from realhands_ros.hand.overlay import draw_skeleton
+from realhands_ros.hand.drawing import draw_skeleton
 from realhands_ros.synthesis.sheet import save_picture, sheet
 from realhands_ros.training.hand_source import HandSample
 from realhands_ros.training.label_run import LabelCounts, source_of

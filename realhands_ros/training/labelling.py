@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.still_observation import observe_views
+from realhands_ros.data.topology import Handedness
+from realhands_ros.evaluation.sources.held_out import observe_views
 from realhands_ros.geometry.alignment import align_points
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import apply_affine, crop_image
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig
 from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.observer import CropConfig
@@ -31,7 +31,7 @@ from realhands_ros.training.hand_source import Detection, ViewSample
 from realhands_ros.training.photograph_fit import PhotographFit, PhotographFitter
 from realhands_ros.training.photograph_mask import CuedMask, PersonSegmentation, cued_mask
 from realhands_ros.training.photograph_readings import HandReadings, PhotographReader
-from realhands_ros.viewing.picture_camera import AssumedCamera
+from realhands_ros.viewing.picture_run import AssumedCamera
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import DatasetError
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.training.detections import read_detections
 from realhands_ros.training.hand_source import HandSource
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.geometry.alignment import align_points
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import rotation_towards
@@ -34,10 +35,9 @@ from realhands_ros.hand.fast_model import FastHandModel, FastHandOutput
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.pose_limits import clamp_angles
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, NUM_FINGER_JOINTS, HandSkeleton
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.keypoints.detection import box_size
 from realhands_ros.keypoints.keypoint_marks import marks_matrix, world_marks_matrix
-from realhands_ros.keypoints.lifting import lay_on_keypoints
+from realhands_ros.keypoints.two_view import lay_on_keypoints
 from realhands_ros.refinement.parameter_terms import (
     FINGERS,
     NUM_PARAMETERS,

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import KEYPOINT_PARENTS
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.topology import KEYPOINT_PARENTS
 from realhands_ros.keypoints.detection import box_size
-from realhands_ros.keypoints.mediapipe_graphs import UNUSABLE
+from realhands_ros.keypoints.mediapipe_models import UNUSABLE
 from realhands_ros.training.photographs import UNKNOWN
 
 FloatArray = NDArray[np.float64]

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.mirror import mirror_pixels, mirror_points
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.keypoints.detection import HandDetection, ViewImage, box_size
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 

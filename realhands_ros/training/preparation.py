@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_SHAPE
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import (
     CropView,
@@ -29,7 +30,6 @@ from realhands_ros.geometry.mirror import (
     mirror_points,
 )
 from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from realhands_ros.hand.topology import NUM_KEYPOINTS, NUM_SHAPE
 from realhands_ros.handnet.config import REFERENCE_KEYPOINT, HandNetConfig
 from realhands_ros.training.hand_source import Detection, HandSample, ViewSample
 from realhands_ros.training.keypoint_noise import KeypointNoise

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from realhands_ros.one_core import use_one_core
+from realhands_ros.cores import use_one_core
 from realhands_ros.training.batch import TrainingBatch
 from realhands_ros.training.hand_source import HandSource
 from realhands_ros.training.preparation import Preparation

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.alignment import align_points
 from realhands_ros.geometry.mirror import mirror_points
-from realhands_ros.hand.topology import NUM_KEYPOINTS
 from realhands_ros.training.detections import read_detections
 from realhands_ros.training.hand_source import HandSource
 from realhands_ros.training.marks_fit import MarkedViews

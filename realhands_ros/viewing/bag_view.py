@@ -9,18 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from realhands_ros.data.frames import StereoFrame, to_bgr
+from realhands_ros.data.truth import TrackedTruth
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.frames import FrameStream
-from realhands_ros.evaluation.bags.recorded_hands import MESH, REGRESSED, RecordedHands, find_hands
-from realhands_ros.evaluation.bags.topics import IMAGE_TYPES, find_camera, find_truth
-from realhands_ros.evaluation.bags.truth import TruthStream
-from realhands_ros.evaluation.tracked_truth import TrackedTruth
-from realhands_ros.keypoints.frame import StereoFrame, to_bgr
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
+from realhands_ros.recordings.bag import BagFile
+from realhands_ros.recordings.frames import FrameStream
+from realhands_ros.recordings.hands import MESH, REGRESSED, RecordedHands, find_hands
+from realhands_ros.recordings.topics import IMAGE_TYPES, find_camera, find_truth
+from realhands_ros.recordings.truth import TruthStream
 from realhands_ros.texture.stage import TextureStageConfig
-from realhands_ros.viewing.rerun_scene import RerunScene, SceneConfig
-from realhands_ros.viewing.rerun_stream import Destination
+from realhands_ros.viewing.rerun_scene import Destination, RerunScene, SceneConfig
 from realhands_ros.viewing.scene_frame import SceneFrame, frame_of_result, quality_plots
 
 T = TypeVar('T')

@@ -9,15 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandTexture, HandView, MeshFlag
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag
+from realhands_ros.hand.drawing import draw_meshes, draw_skeleton, mesh_box
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.overlay import draw_meshes, draw_skeleton, mesh_box
-from realhands_ros.hand.side_colours import SIDE_COLOURS
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.pipeline import FrameResult
 from realhands_ros.texture.display import TextureRenderer
-from realhands_ros.texture.hand_texture import HandTexture
 
 Image = NDArray[np.uint8]
 IntArray = NDArray[np.int64]

@@ -2,27 +2,105 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandView
+from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
+from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.geometry.normals import vertex_normals
-from realhands_ros.hand.hand_mesh import HandMesh, HandView
-from realhands_ros.hand.mesh_topology import MeshTopology, load_mesh_topology
-from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.side_colours import SIDE_COLOURS
-from realhands_ros.hand.topology import KEYPOINT_PARENTS, Handedness
+from realhands_ros.geometry.rasterizer import vertex_normals
+from realhands_ros.hand.model_file import MeshTopology, default_model_folder, load_mesh_topology
+from realhands_ros.messages.topics import EYES
 from realhands_ros.viewing.mesh_overlay import silhouette_outlines
-from realhands_ros.viewing.rerun_stream import load_rerun
+from realhands_ros.viewing.pictures import (
+    has_display,
+    make_folder,
+    refuse_existing,
+    require_display,
+)
 from realhands_ros.viewing.scene_frame import Image, SceneFrame, hand_keys
-from realhands_ros.zed_wrapper import EYES
+
+# Where a Rerun recording goes: a viewer, a browser, a file.
+
+_APPLICATION = 'realhands'
+_SUFFIX = '.rrd'
+
+
+@dataclass(frozen=True)
+class Destination:
+    """
+    A file (``save``), a browser (``web``), or a viewer that is started, where neither is asked.
+
+    ``web_port`` and ``grpc_port`` are where the browser finds page and data.
+    """
+
+    save: Path | None = None
+    web: bool = False
+    overwrite: bool = False
+    web_port: int = 9090
+    grpc_port: int = 9876
+
+    def check(self) -> None:
+        """Raise ConfigError for what cannot be, before any work is done."""
+        load_rerun()
+        if self.save is not None:
+            if self.web:
+                message = 'give --save or --web, not both'
+                raise ConfigError(message)
+            if self.save.suffix != _SUFFIX:
+                message = f'{self.save} is no name of a Rerun recording: end it in {_SUFFIX}'
+                raise ConfigError(message)
+            refuse_existing(self.save, self.overwrite)
+            make_folder(self.save.parent)
+        elif not self.web:
+            require_display('the Rerun viewer', 'use --save FILE.rrd or --web')
+
+    def open(self) -> Any:
+        """Return a new rerun.RecordingStream that goes there; ConfigError if it cannot."""
+        self.check()
+        rr = load_rerun()
+        stream = rr.RecordingStream(_APPLICATION)
+        try:
+            if self.save is not None:
+                stream.save(self.save)
+            elif self.web:
+                address = rr.serve_grpc(grpc_port=self.grpc_port, recording=stream)
+                rr.serve_web_viewer(
+                    web_port=self.web_port, connect_to=address, open_browser=has_display()
+                )
+                print(
+                    f'http://localhost:{self.web_port}/?url={quote(address, safe="")}', flush=True
+                )
+            else:
+                stream.spawn()
+        # Rerun raises what comes to its mind: RuntimeError, ValueError, OSError.
+        except Exception as error:
+            message = f'Rerun cannot start ({error}): is the port or the file in use?'
+            raise ConfigError(message) from error
+        return stream
+
+
+def load_rerun() -> Any:
+    """Return the module rerun; ConfigError that names the extra where it cannot be imported."""
+    try:
+        return importlib.import_module('rerun')
+    except ImportError as error:
+        message = (
+            f'`realhands view` needs Rerun, which cannot be imported ({error}): install the extra '
+            "`view`: pip install 'realhands[view]'"
+        )
+        raise ConfigError(message) from error
+
 
 IntArray = NDArray[np.int64]
 

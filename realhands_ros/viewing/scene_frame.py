@@ -8,15 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.evaluation.point_metrics import (
-    mean_position_error,
-    procrustes_aligned,
-    root_relative,
-)
-from realhands_ros.evaluation.tracked_truth import TrackedTruth
+from realhands_ros.data.hands import HandMesh, HandObservation
+from realhands_ros.data.truth import TrackedTruth
+from realhands_ros.evaluation.metrics import mean_position_error, procrustes_aligned, root_relative
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.pipeline import FrameResult
 
 Image = NDArray[np.uint8]

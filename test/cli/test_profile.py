@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 
 from realhands_ros.cli.main import main
-from realhands_ros.hand.model_file import default_model_folder
-from realhands_ros.hand.uv_atlas import load_uv_atlas
-from realhands_ros.texture.personal_shape import ShapeEstimate
-from realhands_ros.texture.profile import HandProfile, ProfileHand, load_profile, save_profile
-from realhands_ros.texture.profile_store import profile_in_use_path
+from realhands_ros.hand.model_file import default_model_folder, load_uv_atlas
+from realhands_ros.texture.profile import (
+    HandProfile,
+    ProfileHand,
+    ShapeEstimate,
+    load_profile,
+    profile_in_use_path,
+    save_profile,
+)
 
 
 def saved(path, topology=None, sides=('right', 'left')):

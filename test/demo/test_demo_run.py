@@ -7,10 +7,10 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 
 from realhands_ros.demo.demo_run import recording, replay
 from realhands_ros.demo.demo_video import write_video
+from realhands_ros.demo.trial import run_trial
 from realhands_ros.errors import DatasetError
-from realhands_ros.evaluation.live.trial import run_trial
-from realhands_ros.graph import Wiring
 from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.system.graph import Wiring
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,10 @@ them.
 import numpy as np
 import pytest
 
-from realhands_ros.evaluation.hand_scores import hand_scores
-from realhands_ros.evaluation.held_out import BOTH, RIGHT, HeldOutHands
-from realhands_ros.evaluation.mask_scores import mask_scores
-from realhands_ros.evaluation.reconstruction import Reconstruction
-from realhands_ros.evaluation.score_book import ScoreBook
+from realhands_ros.evaluation.methods import Reconstruction
+from realhands_ros.evaluation.scores import hand_scores, mask_scores
+from realhands_ros.evaluation.sources.held_out import BOTH, RIGHT, HeldOutHands
+from realhands_ros.evaluation.tables_measurement import ScoreBook
 from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.stage import HandNetStage
 from realhands_ros.keypoints.observer import CropConfig

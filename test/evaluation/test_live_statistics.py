@@ -2,7 +2,7 @@ import pytest
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.live_statistics import Arrival, live_statistics
-from realhands_ros.evaluation.requirements import Requirement, failures
+from realhands_ros.evaluation.result import Requirement, failures
 
 MS = 1_000_000
 CAMERA, MESH = '/camera_info', '/hands/mesh'

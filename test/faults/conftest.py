@@ -187,7 +187,7 @@ def header_of() -> Callable[[int], Header]:
 @pytest.fixture(scope='session')
 def frame_result(hand_film: Any) -> Any:
     """What the pipeline makes of the film's first frame: observations and meshes."""
-    from realhands_ros.keypoints.frame import StereoFrame
+    from realhands_ros.data.frames import StereoFrame
     from realhands_ros.pipeline import HandPipeline
 
     with HandPipeline() as pipeline:

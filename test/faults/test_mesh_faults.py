@@ -13,8 +13,8 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 from std_srvs.srv import Trigger
 
 from realhands.msg import HandMeshArray
-from realhands_ros.hand.hand_mesh import MeshFlag
-from realhands_ros.nodes.mesh_conversion import mesh_to_msg
+from realhands_ros.data.hands import MeshFlag
+from realhands_ros.messages.conversion import mesh_to_msg
 from realhands_ros.nodes.refinement_node import RefinementNode
 from realhands_ros.nodes.texture_node import TextureNode
 

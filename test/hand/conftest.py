@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from realhands_ros.hand.model_file import HandModelData, hand_model_data_from_arrays
-from realhands_ros.hand.topology import (
+from realhands_ros.data.topology import (
     JOINT_PARENTS,
     NUM_FACES,
     NUM_JOINTS,
@@ -16,6 +15,7 @@ from realhands_ros.hand.topology import (
     NUM_VERTICES,
     TIP_VERTEX_IDS,
 )
+from realhands_ros.hand.model_file import HandModelData, hand_model_data_from_arrays
 
 
 def _random_model_arrays(seed: int = 0, joints_per_vertex: int = 3) -> dict[str, np.ndarray]:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from realhands_ros.data.topology import JOINT_NAMES, TIP_VERTEX_IDS
 from realhands_ros.errors import ConfigError
+from realhands_ros.hand.collisions import InterpenetrationMeter
 from realhands_ros.hand.gestures import GESTURES, gesture_angles
-from realhands_ros.hand.interpenetration import InterpenetrationMeter
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.hand.sheets import HandPoser
-from realhands_ros.hand.topology import JOINT_NAMES, TIP_VERTEX_IDS
 
 FINGERS = ('index', 'middle', 'ring', 'little')
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from realhands_ros.data.topology import KEYPOINT_NAMES, NUM_VERTICES, TIP_VERTEX_IDS
 from realhands_ros.errors import ConfigError, ModelFileError
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.model_file import (
@@ -14,7 +15,6 @@ from realhands_ros.hand.model_file import (
     mirrored_hand_model_data,
     save_hand_model_data,
 )
-from realhands_ros.hand.topology import KEYPOINT_NAMES, NUM_VERTICES, TIP_VERTEX_IDS
 
 
 def _parameters(batch: int, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip('mediapipe')
 
-from realhands_ros.evaluation.shape_judge import judge_shape
+from benchmarks.common.shape_judge import judge_shape
 from realhands_ros.hand.model_file import default_model_folder
 
 

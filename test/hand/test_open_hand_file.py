@@ -5,23 +5,25 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from realhands_ros.data.topology import FINGER_NAMES, JOINT_NAMES, NUM_SHAPE, TIP_VERTEX_IDS
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.model_file import (
     HandModelData,
     default_model_folder,
     load_hand_model_data,
 )
-from realhands_ros.hand.open_hand.measurements import (
+from realhands_ros.hand.skeleton import HandSkeleton
+from tools.open_hand.report import (
     HINGES,
     measure_hand,
+    mesh_table,
     section_ratio,
+    section_table,
+    size_table,
     without_correctives,
 )
-from realhands_ros.hand.open_hand.report import mesh_table, section_table, size_table
-from realhands_ros.hand.open_hand.shape_space import SHAPE_DIRECTIONS, build_shape_space
-from realhands_ros.hand.open_hand.source import RiggedHand
-from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.hand.topology import FINGER_NAMES, JOINT_NAMES, NUM_SHAPE, TIP_VERTEX_IDS
+from tools.open_hand.shape_space import SHAPE_DIRECTIONS, build_shape_space
+from tools.open_hand.source import RiggedHand
 
 NO_SHAPE = np.zeros(NUM_SHAPE)
 
@@ -327,7 +329,7 @@ def test_documented_tables_are_those_of_the_committed_file(right) -> None:
     documented = set(document.splitlines())
     for table in (mesh_table(right), size_table(right), section_table(right)):
         missing = [row for row in table.splitlines()[2:] if row not in documented]
-        assert not missing, 'run realhands_ros.hand.open_hand.report and update docs/hand_shape.md'
+        assert not missing, 'run tools.open_hand.report and update docs/hand_shape.md'
 
 
 # --- left hand, smplx --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import torch
 
 from realhands_ros.errors import ConfigError, ModelFileError
 from realhands_ros.hand import pose_sampler
-from realhands_ros.hand.interpenetration import InterpenetrationMeter
+from realhands_ros.hand.collisions import InterpenetrationMeter
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.model_file import (
     default_model_folder,

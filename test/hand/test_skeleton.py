@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, HandSkeleton
-from realhands_ros.hand.topology import KEYPOINT_NAMES
 
 
 @pytest.fixture(scope='module')

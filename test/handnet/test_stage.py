@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from realhands_ros.data.hands import HandObservation, HandView, MeshFlag, MeshStage
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.crop import apply_affine, crop_affine, crop_image
 from realhands_ros.geometry.rotations import axis_angle_to_matrix
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.hand.hand_mesh import HandView, MeshFlag, MeshStage
-from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.pose_sampler import sample_pose
 from realhands_ros.handnet.network import HandNet

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from realhands_ros.data.frames import StereoFrame
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.geometry.rotations import axis_angle_to_matrix
@@ -16,7 +17,6 @@ from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
-from realhands_ros.keypoints.frame import StereoFrame
 
 FloatArray = NDArray[np.float64]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.topology import KEYPOINT_NAMES
 from realhands_ros.keypoints.keypoint_marks import load_marks, marks_matrix, save_marks
 
 

@@ -11,7 +11,7 @@ if importlib.util.find_spec('mediapipe') is None:
     pytest.skip('mediapipe is not installed', allow_module_level=True)
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.geometry.lens import Lens
+from realhands_ros.geometry.camera import Lens
 from realhands_ros.keypoints.detection import HandDetection, ViewImage, box_size
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector, search_parts
 from realhands_ros.synthesis.config import SynthesisConfig

@@ -6,10 +6,15 @@ import pytest
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.keypoints import mediapipe_models
-from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
-from realhands_ros.keypoints.mediapipe_models import LandmarkModel, PalmModel
-from realhands_ros.keypoints.palm_decoding import PALM_INPUT_SIZE, Palm, decode_palms
-from realhands_ros.keypoints.regions import region_of_palm
+from realhands_ros.keypoints.mediapipe_detector import region_of_palm
+from realhands_ros.keypoints.mediapipe_models import (
+    LANDMARK_INPUT_SIZE,
+    PALM_INPUT_SIZE,
+    LandmarkModel,
+    Palm,
+    PalmModel,
+    decode_palms,
+)
 
 
 @pytest.fixture(scope='module')

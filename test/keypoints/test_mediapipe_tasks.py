@@ -19,7 +19,7 @@ if not all(path.is_file() for path in MODELS.values()):
     pytest.skip('mediapipe is missing or carries no models', allow_module_level=True)
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.geometry.lens import Lens
+from realhands_ros.geometry.camera import Lens
 from realhands_ros.keypoints.detection import ViewImage, box_size
 from realhands_ros.keypoints.mediapipe_tasks import TasksDetector
 from realhands_ros.keypoints.stage import KeypointStage, KeypointStageConfig

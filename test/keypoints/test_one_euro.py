@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realhands_ros.keypoints.one_euro import OneEuroConfig, OneEuroFilter
+from realhands_ros.keypoints.observer import OneEuroConfig, OneEuroFilter
 
 RATE = 30.0
 

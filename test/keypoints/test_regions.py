@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from realhands_ros.geometry.crop import apply_affine
-from realhands_ros.keypoints.mediapipe_graphs import LANDMARK_INPUT_SIZE
-from realhands_ros.keypoints.palm_decoding import Palm
-from realhands_ros.keypoints.regions import Region, region_of_keypoints, region_of_palm
+from realhands_ros.keypoints.mediapipe_detector import Region, region_of_keypoints, region_of_palm
+from realhands_ros.keypoints.mediapipe_models import LANDMARK_INPUT_SIZE, Palm
 
 
 def test_points_go_there_and_back():

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from realhands_ros.data.frames import StereoFrame
+from realhands_ros.data.hands import HandMesh
 from realhands_ros.errors import CalibrationError, ConfigError, ImageError
+from realhands_ros.geometry.camera import Lens
 from realhands_ros.geometry.crop import apply_affine
-from realhands_ros.geometry.lens import Lens
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.keypoints.frame import StereoFrame
 from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.stage import KeypointStage, KeypointStageConfig
 

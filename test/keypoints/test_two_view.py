@@ -7,7 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realhands_ros.keypoints.two_view import epipolar_distances, pair, triangulate
+from realhands_ros.keypoints.two_view import (
+    epipolar_distances,
+    lay_on_keypoints,
+    match_views,
+    pair,
+    triangulate,
+)
 
 WRIST = (-0.03, 0.05, 0.45)
 
@@ -163,3 +169,61 @@ def test_a_bad_score_costs_its_own_keypoint_only(rig, hand_at):
     found = triangulate(rig.views, [camera.project(hand) for camera in rig.views], scores)
     assert np.isnan(found.points[4]).all()
     np.testing.assert_allclose(np.delete(found.points, 4, 0), np.delete(hand, 4, 0), atol=1e-6)
+
+
+# Where a hand is that one camera sees.
+
+
+def test_a_known_form_is_put_back_where_it_was(rig, hand_at):
+    hand = hand_at((-0.03, 0.05, 0.45))
+    for camera in rig.views:
+        placed = lay_on_keypoints(hand - hand.mean(axis=0), camera.project(hand), camera)
+        np.testing.assert_allclose(placed, hand, atol=1e-6)
+
+
+def test_a_form_too_large_by_a_tenth_is_too_far_by_a_tenth(rectified, hand_at):
+    hand = hand_at((0.0, 0.05, 0.5))
+    placed = lay_on_keypoints(1.1 * hand, rectified.left.project(hand), rectified.left)
+    np.testing.assert_allclose(placed[:, 2].mean(), 1.1 * hand[:, 2].mean(), rtol=1e-6)
+
+
+def test_keypoints_that_make_no_sense_give_nothing(rectified, hand_at):
+    hand = hand_at((0.0, 0.05, 0.5))
+    # Upside down and mirrored: as a camera would show what is behind it.
+    pixels = rectified.left.project(hand)
+    assert lay_on_keypoints(hand, 2 * pixels.mean(axis=0) - pixels, rectified.left) is None
+    assert lay_on_keypoints(hand, np.full((21, 2), np.nan), rectified.left) is None
+
+
+# Which detections of two views are one hand.
+
+RIGHT, LEFT = (0.12, 0.05, 0.45), (-0.12, 0.05, 0.45)
+
+
+def test_two_hands_at_one_height_are_told_apart(rig, hand_at, detection):
+    hands = [(hand_at(RIGHT), 'right'), (hand_at(LEFT, 'left'), 'left')]
+    lefts = [detection(hand, rig.left, side, noise_px=1.0) for hand, side in hands]
+    rights = [detection(hand, rig.right, side, noise_px=1.0) for hand, side in hands[::-1]]
+    found = match_views((lefts, rights), rig.views)
+    assert [hand.views for hand in found.hands] == [(lefts[0], rights[1]), (lefts[1], rights[0])]
+    assert found.hands[0].right > 0.9 and found.hands[1].right < 0.1
+    assert not found.look_swapped
+
+
+def test_a_hand_that_one_view_sees_stays_alone(rig, hand_at, detection):
+    seen = detection(hand_at(RIGHT), rig.right)
+    found = match_views(([], [seen]), rig.views)
+    assert [hand.views for hand in found.hands] == [(None, seen)]
+    assert found.hands[0].pairing is None
+    assert match_views(([seen],), rig.views[:1]).hands[0].views == (seen,)
+
+
+def test_no_hands(rig):
+    assert match_views(([], []), rig.views).hands == ()
+
+
+def test_exchanged_views_are_reported(rectified, hand_at, detection):
+    left, right = (detection(hand_at(RIGHT), camera) for camera in rectified.views)
+    found = match_views(([right], [left]), rectified.views)
+    assert found.look_swapped
+    assert len(found.hands) == 2

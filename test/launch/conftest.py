@@ -21,7 +21,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
-from realhands_ros.nodes.fastdds import environment_with_profile
+from realhands_ros.system.dds_profile import environment_with_profile
 
 # Only that something happens is tested here, never how soon: a busy machine takes its time.
 PATIENCE_S = 90.0
@@ -97,8 +97,8 @@ class Process:
             # A process may end at any moment.
             with contextlib.suppress(psutil.NoSuchProcess):
                 command = child.cmdline()
-                if 'realhands_ros.nodes.executable' in command:
-                    start = command.index('realhands_ros.nodes.executable') + 1
+                if 'realhands_ros.system.executable' in command:
+                    start = command.index('realhands_ros.system.executable') + 1
                     ids[' '.join(command[start : command.index('--ros-args')])] = child.pid
         return ids
 
@@ -176,7 +176,7 @@ def play(start: Callable[..., Process]) -> Callable[..., Process]:
     """Return a function that plays a bag, over and over, once nodes listen."""
 
     def begin(bag: Path, *awaited: str) -> Process:
-        player = (sys.executable, '-m', 'realhands_ros.nodes.bag_player', bag, '--loop')
+        player = (sys.executable, '-m', 'realhands_ros.system.player', bag, '--loop')
         return start(*player, '--wait-for', *awaited)
 
     return begin

@@ -36,9 +36,9 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_pytest.actions import ReadyToTest
 
 from realhands.msg import HandMeshArray
-from realhands_ros.graph import GRAPH
-from realhands_ros.nodes import launching
 from realhands_ros.resources import resource_path
+from realhands_ros.system import launching
+from realhands_ros.system.graph import GRAPH
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 
 from realhands_ros.cli import run, run_live
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.graph import GRAPH, player_command, recorder_command
-from realhands_ros.nodes.live_checks import check_wiring
+from realhands_ros.system.graph import GRAPH, player_command, recorder_command
+from realhands_ros.system.preflight import check_wiring
 
 NAMES = [spec.name for spec in GRAPH]
 
@@ -81,7 +81,7 @@ def test_composition_is_one_process_without_what_is_left_out(tmp_path):
     )
     ((name, command),) = made.commands().items()
     assert name == 'hand_nodes'
-    start = command.index('realhands_ros.nodes.executable') + 1
+    start = command.index('realhands_ros.system.executable') + 1
     assert command[start : command.index('--ros-args')] == NAMES[:3]
     assert {'__ns:=/cell/a', 'hands/mesh:=/meshes'} <= pairs_after(command, '-r')
     assert {'use_sim_time:=true', 'budget:=0.02'} <= pairs_after(command, '-p')

@@ -10,8 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
-from realhands_ros.bag_types import bag_typestore
-from realhands_ros.graph import RECORDED_TOPICS
+from realhands_ros.messages.types import bag_typestore
+from realhands_ros.system.graph import RECORDED_TOPICS
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from std_msgs.msg import Float32MultiArray
 from visualization_msgs.msg import MarkerArray
 
 from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
-from realhands_ros.graph import GRAPH
+from realhands_ros.system.graph import GRAPH
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
 from realhands.msg import HandMesh, HandMeshArray
+from realhands_ros.configuration.parameters import Parameter
 from realhands_ros.errors import ConfigError, ModelFileError
-from realhands_ros.nodes.executable import start
-from realhands_ros.nodes.parameters import Parameter
 from realhands_ros.nodes.stage_node import StageNode
+from realhands_ros.system.executable import start
 
 PATIENCE_S = 20.0
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from realhands_ros.graph import GRAPH
+from realhands_ros.system.graph import GRAPH
 
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 pytest.importorskip('openvino', reason='openvino is not installed')

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from realhands_ros.evaluation.refinement_samples import RefinementSample, RefinementSampler
+from benchmarks.common.refinement_samples import RefinementSample, RefinementSampler
 from realhands_ros.hand.model_file import (
     HandModelData,
     default_model_folder,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from realhands_ros.evaluation.refinement_samples import RefinementSample, RefinementSampler
+from benchmarks.common.refinement_samples import RefinementSample, RefinementSampler
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.refinement.energy import Energy, EnergyConfig

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from realhands_ros.hand.topology import NUM_FACES, NUM_VERTICES
+from realhands_ros.data.topology import NUM_FACES, NUM_VERTICES
 from realhands_ros.refinement.mesh_terms import LENGTH_UNIT_M, MeshTerms, unique_edges
 
 TERMS = ('edge_length', 'laplacian', 'normal_consistency')

@@ -5,12 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.common.refinement_samples import RefinementSample, RefinementSampler, SampleErrors
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.refinement_samples import (
-    RefinementSample,
-    RefinementSampler,
-    SampleErrors,
-)
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.refinement.energy import Energy, EnergyConfig
 from realhands_ros.refinement.guard import GuardConfig, Verdict, judge

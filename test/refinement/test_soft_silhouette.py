@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from realhands_ros.cores import run_shared
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.refinement import soft_silhouette_cpu
 from realhands_ros.refinement.silhouette_settings import SilhouetteSettings
 from realhands_ros.refinement.soft_silhouette import SoftSilhouette
 from realhands_ros.refinement.soft_silhouette_pytorch3d import available
-from realhands_ros.shared_work import run_shared
 
 SIGMAS = (1e-3, 1e-4, 1e-5)
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realhands_ros.evaluation.refinement_samples import RefinementSample
+from benchmarks.common.refinement_samples import RefinementSample
+from realhands_ros.data.hands import HandMesh, HandView, MeshFlag, MeshStage
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import (
     mirror_axis_angle,
@@ -13,7 +14,6 @@ from realhands_ros.geometry.mirror import (
     mirror_pixels,
     mirror_points,
 )
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
 from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage

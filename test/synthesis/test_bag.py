@@ -8,12 +8,13 @@ import pytest
 from rosbags.interfaces import QosDurability, QosHistory, QosReliability
 from rosbags.rosbag2 import Reader
 
-from realhands_ros.bag_types import bag_typestore
 from realhands_ros.cli.main import main
+from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import NUM_VERTICES
+from realhands_ros.messages.topics import EYES, WRAPPER_VERSIONS, ZedNames
+from realhands_ros.messages.types import bag_typestore
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings
 from realhands_ros.synthesis.film_rendering import render_film
@@ -26,7 +27,6 @@ from realhands_ros.synthesis.zed_bag.writer import (
     ZedBagWriter,
     whole_or_nothing,
 )
-from realhands_ros.zed_wrapper import EYES, WRAPPER_VERSIONS, ZedNames
 
 SETTINGS = FilmSettings(seconds=1.0, rate=5.0, hands=2, seed=1)
 STEREO_TOPICS = {
@@ -194,8 +194,8 @@ def test_ros_reads_the_truth(bag):
     realhands = pytest.importorskip('realhands.msg')
     from rclpy.serialization import deserialize_message
 
-    from realhands_ros.nodes.mesh_conversion import mesh_from_msg
-    from realhands_ros.nodes.validation import validate
+    from realhands_ros.messages.conversion import mesh_from_msg
+    from realhands_ros.messages.validation import validate
 
     array = deserialize_message(bytes(bag.raw[TRUTH_TOPIC][0]), realhands.HandMeshArray)
     validate(array)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from realhands_ros.data.hands import HandMesh
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.gestures import gesture_angles
-from realhands_ros.hand.hand_mesh import HandMesh
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
 

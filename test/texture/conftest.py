@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from realhands_ros.data.hands import HandMesh, HandView, MeshStage
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.crop import crop_affine
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshStage
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.texture.display import TextureRenderer
 
 Image = NDArray[np.uint8]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ProfileError
-from realhands_ros.texture.personal_shape import ShapeEstimate
-from realhands_ros.texture.profile import HandProfile, ProfileHand
-from realhands_ros.texture.profile_store import (
+from realhands_ros.texture.profile import (
+    HandProfile,
+    ProfileHand,
+    ShapeEstimate,
     load_profile_in_use,
     profile_in_use_path,
     use_profile,

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from realhands_ros.data.hands import HandView, MeshFlag
 from realhands_ros.errors import ConfigError, ProfileError
 from realhands_ros.geometry.crop import crop_image
-from realhands_ros.hand.hand_mesh import HandView, MeshFlag
-from realhands_ros.texture.hand_atlas import AveragingConfig
+from realhands_ros.texture.atlas import AveragingConfig
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
 SMALL = TextureStageConfig(atlas_size=256)

@@ -13,13 +13,13 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from realhands_ros.bag_types import bag_typestore, stamp_ns
-from realhands_ros.evaluation.bags.bag_file import BagFile
-from realhands_ros.evaluation.bags.recorded_hands import MESH, REGRESSED
-from realhands_ros.nodes.fastdds import environment_with_profile
-from realhands_ros.nodes.live_view import LiveTopics, show_live
+from realhands_ros.messages.types import bag_typestore, stamp_ns
+from realhands_ros.recordings.bag import BagFile
+from realhands_ros.recordings.hands import MESH, REGRESSED
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
+from realhands_ros.system.dds_profile import environment_with_profile
+from realhands_ros.system.live_view import LiveTopics, show_live
 
 NAMESPACE = 'test_live_view'
 # How much later the results of a frame are published, nanoseconds.
@@ -55,7 +55,7 @@ def system(tmp_path_factory):
 
 
 def test_what_belongs_together_is_shown_together(system):
-    command = [sys.executable, '-m', 'realhands_ros.nodes.bag_player', str(system), '--loop']
+    command = [sys.executable, '-m', 'realhands_ros.system.player', str(system), '--loop']
     environment = environment_with_profile(os.environ)
     topics = LiveTopics.of_zed('5.1', 'zed', namespace=NAMESPACE)
     player = subprocess.Popen([*command, '--rate', '0.5'], env=environment)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import CalibrationError, ConfigError
-from realhands_ros.viewing.picture_camera import AssumedCamera, CalibratedCamera
+from realhands_ros.viewing.picture_run import AssumedCamera, CalibratedCamera
 
 K = np.array([[300.0, 0, 159.5], [0, 310.0, 119.5], [0, 0, 1]])
 FILE = """

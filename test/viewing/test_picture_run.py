@@ -6,14 +6,17 @@ import pytest
 import trimesh
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.overlay import mesh_box
-from realhands_ros.viewing.mesh_files import MeshFolder
+from realhands_ros.hand.drawing import mesh_box
 from realhands_ros.viewing.mesh_overlay import MeshOverlay, silhouette_outlines
-from realhands_ros.viewing.picture_camera import AssumedCamera
-from realhands_ros.viewing.picture_output import ImageFolder, VideoOutput, output_names
-from realhands_ros.viewing.picture_run import PictureRun
-from realhands_ros.viewing.picture_source import ImageFiles, Picture
-from realhands_ros.viewing.window import Window
+from realhands_ros.viewing.picture_run import AssumedCamera, MeshFolder, PictureRun
+from realhands_ros.viewing.pictures import (
+    ImageFiles,
+    ImageFolder,
+    Picture,
+    VideoOutput,
+    Window,
+    output_names,
+)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError, ImageError
-from realhands_ros.viewing.picture_source import ImageFiles, VideoFile, Webcam
+from realhands_ros.viewing.pictures import ImageFiles, VideoFile, Webcam
 
 
 def film(path, frames=6, rate=12.0):

@@ -8,8 +8,8 @@ import pytest
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
-from realhands_ros.viewing import rerun_stream
-from realhands_ros.viewing.rerun_stream import Destination, load_rerun
+from realhands_ros.viewing import rerun_scene
+from realhands_ros.viewing.rerun_scene import Destination, load_rerun
 
 
 def rerun_problem() -> str | None:
@@ -36,9 +36,9 @@ def hands(bag, tmp_path_factory):
     """What the recorder would have written: the true hands, 2 mm too far, as hands/mesh."""
     from rosbags.rosbag2 import StoragePlugin, Writer
 
-    from realhands_ros.bag_types import bag_typestore
-    from realhands_ros.evaluation.bags.bag_file import BagFile
-    from realhands_ros.evaluation.bags.conversion import stamp_ns
+    from realhands_ros.messages.images import stamp_ns
+    from realhands_ros.messages.types import bag_typestore
+    from realhands_ros.recordings.bag import BagFile
 
     path = tmp_path_factory.mktemp('hands') / 'hands'
     store = bag_typestore()
@@ -164,7 +164,7 @@ def test_without_rerun_the_extra_is_named(monkeypatch, tmp_path):
 
 
 def test_destinations_that_cannot_be(monkeypatch, tmp_path):
-    monkeypatch.setattr(rerun_stream, 'load_rerun', lambda: None)
+    monkeypatch.setattr(rerun_scene, 'load_rerun', lambda: None)
     with pytest.raises(ConfigError, match=r'\.rrd'):
         Destination(save=tmp_path / 'v.txt').check()
     with pytest.raises(ConfigError, match='not both'):

@@ -1,4 +1,4 @@
-"""Plots of a result, drawn by matplotlib into PNG."""
+"""Plots of a result, and the mean error of each vertex as colours on the hand."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.all_metrics import ALL_METRICS
 from realhands_ros.evaluation.metrics import FREIHAND_PCK_THRESHOLDS
 from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.hand.topology import KEYPOINT_NAMES
+from realhands_ros.evaluation.scores import ALL_METRICS
+from realhands_ros.hand.drawing import grid, label, portrait
+from realhands_ros.hand.model_file import HandModelData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+# Plots of a result, drawn by matplotlib into PNG.
 
 _COLOURS = ('#4269d0', '#efb118', '#ff725c', '#6cc5b0', '#3ca951', '#9c6b4e', '#a463f2')
 _GREY = '#666666'
@@ -142,3 +149,55 @@ def as_png(figure: Figure) -> bytes:
 
 def _cycle() -> list[str]:
     return list(_COLOURS) * 3
+
+
+# The mean error of each vertex, as colours on the hand.
+
+FloatArray = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+_SIZE = 300
+_BAR_PX = 60
+_STEP_MM = 2.0
+
+
+def draw_hand_map(errors_mm: FloatArray, data: HandModelData) -> bytes:
+    """
+    Return a PNG of the flat hand from palm and back, coloured by ``errors_mm`` (778,).
+
+    Dark is zero; bright is the next even number of millimetres above the largest error.
+    """
+    top = max(_STEP_MM, _STEP_MM * float(np.ceil(errors_mm.max() / _STEP_MM)))
+    colours = _colours(errors_mm / top)
+    pictures = [
+        label(
+            portrait(
+                data.v_template, data.faces, data.handedness, view,
+                size=_SIZE, vertex_colours=colours,
+            ),
+            view,
+        )
+        for view in ('palm', 'back')
+    ]  # fmt: skip
+    picture = grid([[*pictures, _scale_bar(top)]])
+    done, png = cv2.imencode('.png', picture[..., ::-1])
+    assert done
+    return bytes(png.tobytes())
+
+
+def _colours(shares: FloatArray) -> Image:
+    """Return RGB colours (N, 3) of numbers (N,) in 0..1."""
+    grey = np.clip(255.0 * shares, 0, 255).astype(np.uint8)[:, None]
+    bgr = np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS), np.uint8)
+    return bgr[:, 0, ::-1]
+
+
+def _scale_bar(top: float) -> Image:
+    bar = np.full((_SIZE, _BAR_PX, 3), 255, np.uint8)
+    height = _SIZE - 60
+    bar[30 : 30 + height, 8:22] = _colours(np.linspace(1.0, 0.0, height))[:, None]
+    for text, row in ((f'{top:.0f} mm', 24), ('0', 30 + height + 14)):
+        cv2.putText(
+            bar, text, (6, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (40, 40, 40), 1, cv2.LINE_AA
+        )
+    return bar

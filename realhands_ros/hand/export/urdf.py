@@ -18,12 +18,12 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.mirror import mirror_axis_angle
-from realhands_ros.hand.export.hand_rig import FloatArray, HandRig
+from realhands_ros.hand.export.rig import FloatArray, HandRig
 from realhands_ros.hand.joint_angles import HINGES, Hinge
 from realhands_ros.hand.skeleton import BONE_ENDS
-from realhands_ros.hand.topology import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 
 # A face belongs to every link that moves one of its corners by at least this weight, so that
 # neighbours overlap and no gap opens where a finger bends.

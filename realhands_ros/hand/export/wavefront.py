@@ -8,7 +8,7 @@ import trimesh
 from PIL import Image as PillowImage
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.export.hand_rig import HandRig
+from realhands_ros.hand.export.rig import HandRig
 
 # The material leaves the texture's colours as they are.
 _WHITE, _BLACK = (255, 255, 255, 255), (0, 0, 0, 255)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.bag_types import bag_typestore
+from realhands_ros.data.hands import HandMesh, HandView
+from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.hand_mesh import HandMesh, HandView
-from realhands_ros.hand.mesh_topology import MeshTopology
-from realhands_ros.hand.topology import JOINT_NAMES, JOINT_PARENTS
+from realhands_ros.hand.model_file import MeshTopology
+from realhands_ros.messages.types import bag_typestore
 
 # The distortion model that the wrapper names for each camera, with its number of coefficients
 # (ZedCamera::fillCamInfo of zed-ros2-wrapper).

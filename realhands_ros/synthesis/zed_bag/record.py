@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from realhands_ros import __version__
 from realhands_ros.errors import ConfigError
-from realhands_ros.hand.mesh_topology import load_mesh_topology
-from realhands_ros.hand.model_file import default_model_folder
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
+from realhands_ros.messages.topics import WrapperVersion, ZedNames
 from realhands_ros.synthesis.film import Film, FilmSettings
 from realhands_ros.synthesis.film_rendering import RenderedFrame, render_film
 from realhands_ros.synthesis.zed_bag.truth import truth_mesh
 from realhands_ros.synthesis.zed_bag.writer import ZedBagWriter, whole_or_nothing
-from realhands_ros.zed_wrapper import WrapperVersion, ZedNames
 
 # The first frame's stamp, seconds since the epoch: a bag is the same whenever it is made.
 START_S = 1_700_000_000

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from realhands_ros.data.hands import HandMesh, HandView, MeshFlag, MeshStage
+from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.hand_mesh import HandMesh, HandView, MeshFlag, MeshStage
-from realhands_ros.hand.topology import Handedness
 from realhands_ros.synthesis.film_rendering import SeenHand
 
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from realhands_ros.bag_types import bag_typestore, reliable_qos
+from realhands_ros.data.hands import HandMesh
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.hand_mesh import HandMesh
-from realhands_ros.hand.mesh_topology import MeshTopology
+from realhands_ros.hand.model_file import MeshTopology
+from realhands_ros.messages.topics import EYES, ZedNames
+from realhands_ros.messages.types import bag_typestore, reliable_qos
 from realhands_ros.synthesis.zed_bag.messages import (
     camera_info_message,
     hands_message,
@@ -27,7 +28,6 @@ from realhands_ros.synthesis.zed_bag.messages import (
     image_message,
     topology_message,
 )
-from realhands_ros.zed_wrapper import EYES, ZedNames
 
 TRUTH_TOPIC = '/ground_truth/hands'
 TOPOLOGY_TOPIC = '/ground_truth/topology'

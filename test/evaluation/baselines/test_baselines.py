@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics
-from realhands_ros.evaluation.baselines.mean_shape import MeanShape
-from realhands_ros.evaluation.baselines.mediapipe_points import Triangulation, WorldLandmarks
-from realhands_ros.evaluation.baselines.point_fit import PointFit
-from realhands_ros.evaluation.baselines.skin_threshold import skin_mask
-from realhands_ros.evaluation.hand_scores import hand_scores
-from realhands_ros.evaluation.tracked_truth import TrueHand
+from realhands_ros.data.hands import HandObservation, HandView
+from realhands_ros.data.truth import TrueHand
+from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics, PointFit
+from realhands_ros.evaluation.baselines.simple import (
+    MeanShape,
+    Triangulation,
+    WorldLandmarks,
+    skin_mask,
+)
+from realhands_ros.evaluation.scores import hand_scores
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.geometry.crop import crop_affine, crop_view
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.hand.hand_mesh import HandView
-from realhands_ros.hand.hand_observation import HandObservation
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 
 RIG = StereoRig.rectified(fx=530, fy=530, cx=335, cy=190, width=672, height=376, baseline=0.12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realhands_ros.hand.export.hand_rig import HandRig
+from realhands_ros.hand.export.rig import HandRig
 from realhands_ros.hand.model_file import default_model_folder
 
 SHAPE = np.linspace(-1.2, 1.0, 10)

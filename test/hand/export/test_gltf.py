@@ -6,10 +6,10 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.export.gltf import strongest_bones, write_glb
-from realhands_ros.hand.export.hand_rig import HandAnimation
-from realhands_ros.hand.topology import JOINT_NAMES, JOINT_PARENTS
+from realhands_ros.hand.export.rig import HandAnimation
 
 TYPES = {
     pygltflib.FLOAT: np.float32, pygltflib.UNSIGNED_BYTE: np.uint8,

@@ -7,10 +7,10 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.export.urdf import write_urdf
 from realhands_ros.hand.joint_angles import HINGES, hinge_names, pose_of_hinges
-from realhands_ros.hand.topology import JOINT_NAMES, JOINT_PARENTS
 
 
 def numbers(text):

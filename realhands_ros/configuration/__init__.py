@@ -1,0 +1,1 @@
+"""The parameters of the system: tables, files, and the stages' configurations."""

@@ -1,0 +1,1 @@
+"""Where an evaluation gets its frames and its truth from."""

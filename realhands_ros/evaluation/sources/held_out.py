@@ -1,0 +1,185 @@
+"""Held-out hands of a synthetic dataset, as the live system would see them, with their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realhands_ros.data.hands import HandObservation, HandView
+from realhands_ros.data.topology import NUM_KEYPOINTS, Handedness
+from realhands_ros.data.truth import TrueHand
+from realhands_ros.errors import ConfigError
+from realhands_ros.geometry.camera import PinholeCamera
+from realhands_ros.geometry.crop import crop_affine, crop_image
+from realhands_ros.hand.fast_model import FastHandModel
+from realhands_ros.hand.model_file import HandModelData
+from realhands_ros.keypoints.observer import CropConfig
+from realhands_ros.synthesis.dataset_format import read_manifest
+from realhands_ros.training.detections import (
+    DetectedSource,
+    read_detections,
+    write_detections,
+)
+from realhands_ros.training.hand_source import HandSample, SyntheticSource, ViewSample
+from realhands_ros.training.run_data import DETECTIONS_NAME
+
+# Observations of hands in single images, as the keypoint stage makes them of films.
+
+FloatArray = NDArray[np.float64]
+
+
+def observe_views(
+    views: Sequence[ViewSample],
+    handedness: Handedness,
+    crop: CropConfig,
+    *,
+    fills_image: bool,
+    with_keypoints: bool = True,
+) -> HandObservation:
+    """
+    Return the observation of a hand of known side.
+
+    A view whose detection is None has no keypoints; it has the whole image for a crop where the
+    hand ``fills_image``. ``with_keypoints=False`` cuts the same crops and hides the keypoints.
+    """
+    seen = [_view(view, crop, fills_image, with_keypoints) for view in views]
+    return HandObservation(
+        id='',
+        handedness=handedness,
+        views=tuple(view for view, _ in seen),
+        world_landmarks=tuple(world for _, world in seen),
+    )
+
+
+def _view(
+    view: ViewSample, crop: CropConfig, fills_image: bool, with_keypoints: bool
+) -> tuple[HandView, FloatArray | None]:
+    detection = view.detection
+    keypoints, scores = np.full((NUM_KEYPOINTS, 2), np.nan), np.zeros(NUM_KEYPOINTS)
+    world = None
+    if detection is not None and with_keypoints:
+        keypoints, scores = detection.keypoints_px, np.ones(NUM_KEYPOINTS)
+        world = detection.world
+    if detection is not None:
+        affine = crop_affine(
+            detection.keypoints_px, crop.size, crop.margin, view.camera.intrinsics
+        )
+    elif fills_image:
+        affine = _whole_image(view.camera, crop.size)
+    else:
+        return HandView(keypoints, scores), None
+    image = np.ascontiguousarray(view.image[..., ::-1])
+    return HandView(keypoints, scores, affine, crop_image(image, affine, crop.size)), world
+
+
+def _whole_image(camera: PinholeCamera, size: int) -> FloatArray:
+    """Return the affine (2, 3) of a crop that shows all of an image."""
+    scale = size / max(camera.width, camera.height)
+    middle = 0.5 * np.array([camera.width - 1, camera.height - 1])
+    return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * middle])
+
+
+LEFT, RIGHT = 0, 1
+BOTH = (LEFT, RIGHT)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutHand:
+    """
+    A hand of the dataset.
+
+    ``is_found``: whether MediaPipe found it in the left and in the right image. ``fills_image``:
+    the images are crops around the hand, so that it can be looked at without keypoints.
+    """
+
+    sample: HandSample
+    truth: TrueHand
+    fills_image: bool
+
+    @property
+    def is_found(self) -> tuple[bool, ...]:
+        """Return, view by view, whether MediaPipe found the hand."""
+        return tuple(view.detection is not None for view in self.sample.views)
+
+    def cameras(self, eyes: Sequence[int]) -> tuple[PinholeCamera, ...]:
+        """Return the cameras of some views."""
+        return tuple(self.sample.views[eye].camera for eye in eyes)
+
+    def observe(
+        self, eyes: Sequence[int], crop: CropConfig, *, with_keypoints: bool = True
+    ) -> HandObservation:
+        """
+        Return what the keypoint stage would say of the hand, seen by some of its views.
+
+        The side of the hand is the true one. A hand that was missed has no keypoints, and the
+        whole image for a crop where that is one around the hand. ``with_keypoints=False`` cuts
+        the same crops and hides the keypoints.
+        """
+        views = [self.sample.views[eye] for eye in eyes]
+        return observe_views(
+            views,
+            self.truth.handedness,
+            crop,
+            fills_image=self.fills_image,
+            with_keypoints=with_keypoints,
+        )
+
+    def crop_mask(self, eye: int, affine: FloatArray, size: int) -> NDArray[np.bool_]:
+        """Return the true mask of the visible hand in a crop, (size, size)."""
+        mask = self.sample.views[eye].mask
+        assert mask is not None
+        full = np.ascontiguousarray(mask).astype(np.uint8) * np.uint8(255)
+        return np.asarray(crop_image(full, affine, size) > 127)
+
+
+class HeldOutHands:
+    """The hands of a synthetic dataset; MediaPipe looks at all of it once, and that is kept."""
+
+    def __init__(
+        self,
+        folder: Path,
+        models: dict[Handedness, HandModelData],
+        samples: int | None = None,
+    ) -> None:
+        """
+        Open a dataset; ``samples`` takes its first ones only.
+
+        Raises DatasetError when it is missing, unfinished or damaged, ConfigError for a number of
+        samples below one.
+        """
+        if samples is not None and samples < 1:
+            message = f'samples is {samples}; evaluate at least one'
+            raise ConfigError(message)
+        self._fills_image = read_manifest(folder).config.get('crop_size') is not None
+        source = SyntheticSource(folder)
+        self._count = min(len(source), samples or len(source))
+        detections = folder / DETECTIONS_NAME
+        # A file for training may hold the detections of the first samples only.
+        if not detections.exists() or len(read_detections(detections)[0]) < self._count:
+            write_detections(source, detections)
+        self._source = DetectedSource(source, detections)
+        self._models = {
+            side: FastHandModel(data, dtype=np.float64) for side, data in models.items()
+        }
+
+    def __len__(self) -> int:
+        """Return the number of hands."""
+        return self._count
+
+    def __iter__(self) -> Iterator[HeldOutHand]:
+        """Read the hands one after the other."""
+        for index in range(self._count):
+            sample = self._source.sample(index)
+            yield HeldOutHand(sample, self._truth(sample), self._fills_image)
+
+    def _truth(self, sample: HandSample) -> TrueHand:
+        assert sample.shape is not None
+        posed = self._models[sample.handedness].forward(sample.pose_aa, sample.shape)
+        shift = sample.keypoints[0] - posed.keypoints[0]
+        return TrueHand(
+            sample.handedness, sample.keypoints, posed.vertices + shift, sample.pose_aa[:3]
+        )

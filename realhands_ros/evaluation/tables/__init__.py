@@ -1,1 +1,0 @@
-"""The paper's tables in our data, for docs/results.md."""

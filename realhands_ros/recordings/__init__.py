@@ -1,0 +1,1 @@
+"""rosbag2 recordings, whole or damaged, in and out, without ROS."""

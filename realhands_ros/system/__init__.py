@@ -1,0 +1,1 @@
+"""The running system: graph, launch, supervisor, player, recorder, listener, doctor."""

@@ -1,0 +1,1 @@
+"""What made the shipped assets; not part of the installed package."""
