@@ -15,6 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from realhands_ros.geometry.camera import StereoRig
+from realhands_ros.hand.model_file import (
+    HandModelData,
+    default_model_folder,
+    load_hand_model_data,
+)
 
 FILM_START_S = 1_700_000_000
 FILM_RATE_HZ = 10
@@ -54,6 +59,13 @@ class HandFilm:
 
     def stamp_ns(self, index: int) -> int:
         return FILM_START_S * 1_000_000_000 + index * (1_000_000_000 // FILM_RATE_HZ)
+
+
+@pytest.fixture(scope='session')
+def models() -> dict[str, HandModelData]:
+    """The shipped open hand, by its sides."""
+    folder = default_model_folder()
+    return {side: load_hand_model_data(folder, side) for side in ('left', 'right')}
 
 
 @pytest.fixture(scope='session')

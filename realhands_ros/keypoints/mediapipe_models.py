@@ -2,7 +2,7 @@
 MediaPipe's two hand models out of its wheel, each as a function of one small picture.
 
 MediaPipe's own hand graph hides which hand it follows where. Here only the models run; which
-regions of the image they look at is decided outside (keypoints/mediapipe_detector.py, mediapipe_detector.py), so a
+regions of the image they look at is decided outside (keypoints/mediapipe_detector.py), so a
 region may come from the other camera, or from the mesh of the last frame.
 """
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.errors import CalibrationError
-from realhands_ros.geometry.camera import Lens, PinholeCamera, StereoRig
+from realhands_ros.geometry.camera import DistortionModel, Lens, PinholeCamera, StereoRig
 
 FloatArray = NDArray[np.float64]
 
 # CameraInfo's names of distortion models, as Lens knows them.
-_LENS_MODELS = {
+_LENS_MODELS: dict[str, DistortionModel] = {
     'plumb_bob': 'plumb_bob',
     'rational_polynomial': 'plumb_bob',
     'equidistant': 'equidistant',

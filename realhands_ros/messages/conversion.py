@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -275,7 +276,7 @@ def topology_to_msg(topology: MeshTopology) -> HandTopology:
     )
 
 
-def _buffer(typecode: str, values: np.ndarray) -> array.array:
+def _buffer(typecode: str, values: NDArray[Any]) -> array.array[Any]:
     buffer = array.array(typecode)
     buffer.frombytes(np.ascontiguousarray(values).tobytes())
     return buffer

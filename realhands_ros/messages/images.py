@@ -116,12 +116,10 @@ def _by_rosbags(message: Any) -> Any:
         text = f'rows of {message.step} bytes are too short for {message.width} pixels'
         raise ValueError(text)
     tight = np.ascontiguousarray(_rows(message)[:, :row_bytes])
-    return image_to_cvimage(
-        _TightImage(
-            message.height, message.width, message.encoding, int(message.is_bigendian), tight
-        ),
-        'bgr8',
+    image: Any = _TightImage(
+        message.height, message.width, message.encoding, int(message.is_bigendian), tight
     )
+    return image_to_cvimage(image, 'bgr8')
 
 
 # What the nodes' decoding of messages leaves out: compressed images.

@@ -50,7 +50,8 @@ def _declared_lengths(message_type: Any) -> _DeclaredLengths:
 
 def _expect_declared_lengths(msg: Any, where: str) -> None:
     # rclpy does not check the lengths of numpy arrays, and serialises whatever lies behind them.
-    lengths = _declared_lengths(type(msg))
+    kind: Any = type(msg)
+    lengths = _declared_lengths(kind)
     for name, length in lengths.fixed.items():
         _expect_length(f'{where}.{name}', getattr(msg, name), length)
     for name, most in lengths.most.items():

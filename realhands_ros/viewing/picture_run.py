@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 import cv2
 import numpy as np
 import trimesh
-import yaml  # type: ignore[import-untyped]
+import yaml
 from numpy.typing import NDArray
 
 from realhands_ros.data.frames import StereoFrame

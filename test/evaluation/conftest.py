@@ -7,23 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from realhands_ros.hand.model_file import (
-    HandModelData,
-    default_model_folder,
-    load_hand_model_data,
-)
+from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.handnet.config import TINY
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.weights import save_weights
 from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 from realhands_ros.synthesis.config import SynthesisConfig
 from realhands_ros.synthesis.dataset_writer import write_dataset
-
-
-@pytest.fixture(scope='session')
-def models() -> dict[str, HandModelData]:
-    folder = default_model_folder()
-    return {side: load_hand_model_data(folder, side) for side in ('left', 'right')}
 
 
 @pytest.fixture(scope='session')

@@ -59,9 +59,9 @@ def pck_figure(maps: Mapping[str, Mapping[str, Any]]) -> Figure | None:
         return None
     figure, axes = _figure(1, len(_CURVES), height=3.4)
     for axis, (name, title) in zip(axes, _CURVES.items(), strict=True):
-        for colour, (label, arrays) in zip(_cycle(), maps.items(), strict=False):
+        for colour, (stage, arrays) in zip(_cycle(), maps.items(), strict=False):
             if name in arrays:
-                axis.plot(_MM * FREIHAND_PCK_THRESHOLDS, arrays[name], color=colour, label=label)
+                axis.plot(_MM * FREIHAND_PCK_THRESHOLDS, arrays[name], color=colour, label=stage)
         axis.set(title=title, xlabel='threshold, mm', xlim=(0, 50), ylim=(0, 1))
     axes[0].set_ylabel('share of points')
     axes[0].legend(fontsize=8, loc='lower right')
