@@ -13,12 +13,14 @@ from realhands_ros.handnet.config import CONFIGS, HandNetConfig
 from realhands_ros.handnet.network import HandNet
 from realhands_ros.handnet.stereo import POSE_BLENDS
 from realhands_ros.handnet.weights import load_weights
-from realhands_ros.keypoints.keypoint_marks import save_marks
+from realhands_ros.keypoints.keypoint_marks import marks_matrix, save_marks
 from realhands_ros.training.detections import fit_noise, write_detections
 from realhands_ros.training.distributed import processes
 from realhands_ros.training.feature_cache import FeatureCache, write_features
 from realhands_ros.training.hand_source import SyntheticSource
 from realhands_ros.training.keypoint_noise import KeypointNoise
+from realhands_ros.training.label_report import summary, write_report
+from realhands_ros.training.label_run import LabelRun
 from realhands_ros.training.loop import Trainer, TrainingConfig
 from realhands_ros.training.losses import LOSSES, default_loss
 from realhands_ros.training.marks_fit import blend_marks, fit_marks, mark_noise, marked_views
@@ -33,16 +35,26 @@ from realhands_ros.training.run_data import (
 )
 from realhands_ros.training.run_folder import RunFolder
 from realhands_ros.training.stages import RECIPES, plan_by_epochs, plan_by_hands
+from realhands_ros.training.world_marks_fit import (
+    fit_world_marks,
+    marked_worlds,
+    world_error_m,
+)
 
 _DEFAULT = '(default: %(default)s)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands run, detect, fit-noise and fit-marks."""
+    """Add the subcommands run, label, detect, fit-noise and fit-marks."""
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     run_parser = actions.add_parser('run', help='train; run again to go on after a stop')
     _add_run_arguments(run_parser)
     run_parser.set_defaults(act=_run)
+    label = actions.add_parser('label', help='make pseudo-truth for photographs without truth')
+    label.add_argument('folder', type=Path, help='photographs, in subfolders by origin or not')
+    label.add_argument('--out', type=Path, metavar='DIR', help='(default: FOLDER_labelled)')
+    label.add_argument('--teacher', type=Path, metavar='FILE', help='weights of a network')
+    label.set_defaults(act=_label)
     detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
     detect.add_argument('dataset', type=Path)
     detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
@@ -69,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     marks = actions.add_parser('fit-marks', help='fit where the detector marks the keypoints')
     marks.add_argument('dataset', type=Path)
     marks.add_argument('out', type=Path, help='npz file to write')
+    marks.add_argument('--world', action='store_true', help="fit the world landmarks' marks")
     marks.set_defaults(act=_fit_marks)
 
 
@@ -213,6 +226,15 @@ def _settings(
     }
 
 
+def _label(args: argparse.Namespace) -> int:
+    out = args.out or args.folder.with_name(args.folder.name + '_labelled')
+    label_run = LabelRun(args.folder, out, args.teacher)
+    counts = label_run.label()
+    write_report(out, args.folder, counts)
+    print(f'{summary(out, counts)}\n{out}')
+    return 0
+
+
 def _detect(args: argparse.Namespace) -> int:
     path = args.dataset / DETECTIONS_NAME
     write_detections(SyntheticSource(args.dataset), path, args.samples)
@@ -250,6 +272,8 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _fit_marks(args: argparse.Namespace) -> int:
+    if args.world:
+        return _fit_world_marks(args)
     views = marked_views(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     measured = fit_marks(views)
     matrix = blend_marks(measured)
@@ -262,5 +286,18 @@ def _fit_marks(args: argparse.Namespace) -> int:
     print(
         f'{args.out}: {len(views.true)} views; keypoints off by {before:.2f} % of the hand in the '
         f'median, {after:.2f} % from their marks'
+    )
+    return 0
+
+
+def _fit_world_marks(args: argparse.Namespace) -> int:
+    image_marks = marks_matrix('mediapipe')
+    views = marked_worlds(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
+    matrix = fit_world_marks(views, image_marks)
+    save_marks(args.out, matrix, views=len(views.true))
+    before, after = (1000 * world_error_m(views, marks) for marks in (image_marks, matrix))
+    print(
+        f'{args.out}: {len(views.true)} views; world landmarks, aligned, off by {before:.1f} mm '
+        f'from the marks in the image, {after:.1f} mm from their own'
     )
     return 0

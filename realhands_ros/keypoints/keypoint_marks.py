@@ -31,13 +31,14 @@ KeypointMarks = Literal['mediapipe', 'exact']
 _EXACT_NOISE = 0.015
 
 SHIPPED_MARKS = 'models/mediapipe_marks.npz'
+SHIPPED_WORLD_MARKS = 'models/mediapipe_world_marks.npz'
 
 
 class Marks(NamedTuple):
-    """The matrix (21, 21) of ``marks_matrix`` and the noise (21,) of ``marks_noise``."""
+    """The matrix (21, 21) of marks, and their noise (21,), where it is known."""
 
     matrix: FloatArray
-    noise: FloatArray
+    noise: FloatArray | None
 
 
 def marks_matrix(marks: KeypointMarks) -> FloatArray:
@@ -64,12 +65,29 @@ def marks_noise(marks: KeypointMarks) -> FloatArray:
     if marks == 'exact':
         return np.full(NUM_KEYPOINTS, _EXACT_NOISE)
     marks_matrix(marks)
-    return _shipped().noise.copy()
+    noise = _shipped().noise
+    if noise is None:
+        message = f'{SHIPPED_MARKS} holds no noise: restore it (git checkout)'
+        raise ConfigError(message)
+    return noise.copy()
 
 
-def save_marks(path: Path, matrix: FloatArray, noise: FloatArray, **facts: Any) -> None:
-    """Write a matrix (21, 21), noise (21,), and facts about their making, to an npz file."""
-    np.savez_compressed(path, matrix=matrix, noise=noise, **facts)
+def world_marks_matrix() -> FloatArray:
+    """
+    Return the matrix (21, 21) that takes the model's keypoints to MediaPipe's world landmarks.
+
+    These lie elsewhere than its marks in the image: a knuckle a fifth of the way to the next
+    joint. Rows add up to one. Raises ConfigError for a missing file.
+    """
+    return _shipped_world().copy()
+
+
+def save_marks(
+    path: Path, matrix: FloatArray, noise: FloatArray | None = None, **facts: Any
+) -> None:
+    """Write a matrix (21, 21), noise (21,) if it is known, and facts about them, to an npz file."""
+    known = {} if noise is None else {'noise': noise}
+    np.savez_compressed(path, matrix=matrix, **known, **facts)
 
 
 def load_marks(path: Path) -> Marks:
@@ -77,14 +95,14 @@ def load_marks(path: Path) -> Marks:
     try:
         with np.load(path, allow_pickle=False) as archive:
             matrix = np.asarray(archive['matrix'], dtype=np.float64)
-            noise = np.asarray(archive['noise'], dtype=np.float64)
+            noise = np.asarray(archive['noise'], np.float64) if 'noise' in archive else None
     except (OSError, EOFError, KeyError, ValueError) as error:
         message = f'{path} holds no keypoint marks ({error}): restore it (git checkout)'
         raise ConfigError(message) from error
     if matrix.shape != (NUM_KEYPOINTS, NUM_KEYPOINTS) or not np.isfinite(matrix).all():
         message = f'{path} holds a matrix of shape {matrix.shape}, not (21, 21), or NaN'
         raise ConfigError(message)
-    if noise.shape != (NUM_KEYPOINTS,) or not (noise > 0.0).all():
+    if noise is not None and (noise.shape != (NUM_KEYPOINTS,) or not (noise > 0.0).all()):
         message = f'{path} holds noise of shape {noise.shape}, not (21,), or none above zero'
         raise ConfigError(message)
     return Marks(matrix, noise)
@@ -93,3 +111,8 @@ def load_marks(path: Path) -> Marks:
 @lru_cache(maxsize=1)
 def _shipped() -> Marks:
     return load_marks(resource_path(SHIPPED_MARKS))
+
+
+@lru_cache(maxsize=1)
+def _shipped_world() -> FloatArray:
+    return load_marks(resource_path(SHIPPED_WORLD_MARKS)).matrix

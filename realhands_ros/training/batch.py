@@ -18,8 +18,8 @@ class TrainingBatch(NamedTuple):
 
     Everything is that of a right hand: left ones are mirrored, and with them their rig.
 
-    ``image`` (N, S, S, 3) uint8 RGB; ``mask`` (N, S, S) uint8, 255 where the hand is, 128 where that is unknown;
-    ``has_mask`` (N,) bool.
+    ``image`` (N, S, S, 3) uint8 RGB; ``mask`` (N, S, S) uint8, 255 where the hand is, 128 where
+    that is unknown; ``has_mask`` (N,) bool.
     ``keypoints_px`` (N, 21, 2) detected, pixels of the crop, NaN where unknown; ``world``
     (N, 21, 3) metres in the crop's axes, NaN where unknown.
     Targets: ``root`` (N, 3, 3) and ``root_aa`` (N, 3) in the crop's axes; ``fingers_aa`` (N, 45);

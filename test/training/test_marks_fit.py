@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.training import marks_fit
 from realhands_ros.training.marks_fit import MarkedViews, fit_marks, marked_views
+from realhands_ros.training.world_marks_fit import fit_world_marks, world_error_m
 
 
 def test_habits_are_found_in_spite_of_noise_and_mistakes():
@@ -20,6 +22,20 @@ def test_habits_are_found_in_spite_of_noise_and_mistakes():
     found = fit_marks(MarkedViews(true, detected))
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-9)
     np.testing.assert_allclose(found, habits, atol=0.03)
+
+
+def test_world_landmarks_have_marks_of_their_own():
+    rng = np.random.default_rng(0)
+    habits = np.eye(21)
+    habits[5, [5, 6]] = 0.8, 0.2
+    true = rng.normal(0, 0.04, (300, 21, 3))
+    turns = Rotation.random(300, random_state=1).as_matrix()
+    detected = np.einsum('nij,nkj->nki', turns, habits @ true) + rng.normal(0, 0.001, true.shape)
+    views = MarkedViews(true, detected)
+    found = fit_world_marks(views, np.eye(21))
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(found, habits, atol=0.05)
+    assert world_error_m(views, found) < 0.7 * world_error_m(views, np.eye(21))
 
 
 def test_too_few_views_are_refused(monkeypatch, tmp_path):
