@@ -37,7 +37,7 @@ SHARES: dict[str, str] = {
 
 # The shares of a set of single bare hands that make gestures before a colour camera: what a
 # detector of hands is sure to know.
-BARE_HANDS: dict[str, float] = dict.fromkeys(
+BARE_HANDS: dict[str, Any] = dict.fromkeys(
     (
         'grasp_share',
         'second_hand_share',
