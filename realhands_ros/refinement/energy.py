@@ -16,7 +16,12 @@ import numpy as np
 
 from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.hand.fast_model import FastHandOutput
-from realhands_ros.keypoints.keypoint_marks import KeypointMarks, marks_matrix, marks_noise
+from realhands_ros.keypoints.keypoint_marks import (
+    KeypointMarks,
+    marks_matrix,
+    marks_noise,
+    world_marks_matrix,
+)
 from realhands_ros.refinement.hand_estimate import FloatArray, HandParameters
 from realhands_ros.refinement.input_check import MIN_DEPTH_M
 from realhands_ros.refinement.keypoint_noise import depth_behind, keypoint_precision
@@ -170,7 +175,7 @@ class Energy:
             model, config, start, last, observed=_observing_views(views)
         )
         self.precision = self._precision(start)
-        self.world = WorldLandmarks(views, views.world_landmarks, self.marks)
+        self.world = WorldLandmarks(views, views.world_landmarks, _world_marks(config))
         self.silhouettes = SilhouetteTerm(
             model.faces,
             views,
@@ -292,6 +297,13 @@ class Energy:
         value += terms.edge_length(posed.vertices, config.edge_length, by_vertices)
         offsets = posed.parameters.vertex_offsets
         return value + self._offset_weight * float(np.vdot(offsets, offsets))
+
+
+def _world_marks(config: EnergyConfig) -> FloatArray:
+    """Return the matrix (21, 21) from the model's keypoints to the detector's world landmarks."""
+    if config.keypoint_marks == 'mediapipe':
+        return world_marks_matrix()
+    return marks_matrix(config.keypoint_marks)
 
 
 def _observing_views(views: ViewSet) -> int:

@@ -35,4 +35,4 @@ def test_unknown_marks_and_other_files_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r'shape \(3, 3\), not \(21, 21\)'):
         load_marks(tmp_path / 'small.npz')
     save_marks(tmp_path / 'whole.npz', np.eye(21), views=3)
-    np.testing.assert_array_equal(load_marks(tmp_path / 'whole.npz'), np.eye(21))
+    np.testing.assert_array_equal(load_marks(tmp_path / 'whole.npz').matrix, np.eye(21))
