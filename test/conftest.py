@@ -37,7 +37,7 @@ class HandFilm:
     def _film(self):
         from realhands_ros.synthesis.film import Film, FilmSettings
 
-        return Film(FilmSettings(seconds=1.5, rate=FILM_RATE_HZ, seed=2))
+        return Film(FilmSettings(seconds=1.5, rate=FILM_RATE_HZ, seed=11))
 
     @cached_property
     def _renderer(self):

@@ -64,26 +64,19 @@ def test_half_precision_moves_the_points_of_a_hand_little(hand_film):
     pytest.importorskip('openvino', reason='openvino is not installed')
     ours, theirs = LandmarkModel(1, 'openvino'), LandmarkModel(1, 'mediapipe')
     palms = PalmModel(1, 0.3, 'openvino')
-    compared = 0
-    for frame in range(hand_film.num_frames):
+    for frame in (2, 6, 10):
         picture = hand_film.images(frame)[0][..., 2::-1]
         size = picture.shape[1]
         picture = np.pad(picture, ((0, size - len(picture)), (0, 0), (0, 0)))
-        found_palms = palms(cv2.resize(picture, (PALM_INPUT_SIZE, PALM_INPUT_SIZE)))
-        if not found_palms or compared == 3:
-            continue
-        palm = found_palms[0]
+        (palm, *_) = palms(cv2.resize(picture, (PALM_INPUT_SIZE, PALM_INPUT_SIZE)))
         region = region_of_palm(Palm(palm.box * size, palm.keypoints * size, palm.score))
         crop = cv2.warpAffine(picture, region.affine, (LANDMARK_INPUT_SIZE, LANDMARK_INPUT_SIZE))
         found, expected = ours(crop), theirs(crop)
-        if expected.presence < 0.7:
-            continue
-        compared += 1
+        assert expected.presence > 0.7
         moved = np.linalg.norm(found.points - expected.points, axis=-1)
         assert moved.mean() < 0.01 * LANDMARK_INPUT_SIZE
         assert found.presence == pytest.approx(expected.presence, abs=0.05)
         assert (found.right > 0.5) == (expected.right > 0.5)
-    assert compared == 3
     theirs.close()
     ours.close()
 
