@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.messages.types import bag_typestore
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.synthesis.zed_bag.writer import TOPOLOGY_TOPIC
 

@@ -6,9 +6,6 @@ import argparse
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.report.figures import as_png, pck_figure
-from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.evaluation.summary import comparison_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +21,10 @@ def run(args: argparse.Namespace) -> int:
     if len(args.results) < 2:
         message = 'there is one result: name two or more to compare'
         raise ConfigError(message)
+    from realhands_ros.evaluation.report.figures import as_png, pck_figure
+    from realhands_ros.evaluation.result import EvaluationResult
+    from realhands_ros.evaluation.summary import comparison_text
+
     results = {name: EvaluationResult.load(path) for name, path in _named(args.results).items()}
     print(comparison_text(results))
     if args.plot is not None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realhands_ros.cli.choices import BACKENDS
 from realhands_ros.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_FOLDER = Path('realhands_pictures')
 _LOOKS = ('shaded', 'textured', 'outline')
-_BACKENDS = ('auto', 'torch', 'compile', 'openvino')
 # What only the nodes know, by the names of the arguments.
 _NODE_OPTIONS = (
     'params_file', 'param', 'remap', 'namespace', 'use_sim_time', 'composition', 'record',
@@ -71,7 +71,7 @@ def _add_lens_and_pipeline(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--no-refinement', action='store_true', help='the bare network')
     group.add_argument('--weights', type=Path, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, metavar='DIR', help='(the open hand)')
-    group.add_argument('--backend', choices=_BACKENDS, default='auto', help='(%(default)s)')
+    group.add_argument('--backend', choices=BACKENDS, default='auto', help='(%(default)s)')
 
 
 def is_wanted(args: argparse.Namespace) -> bool:

@@ -1,64 +1,28 @@
-"""`realhands train`: train the network; measure the keypoint detector that it will live with."""
+"""`realhands train`: train the network; measure the keypoint detector that it works with."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from realhands_ros.cli.choices import POSE_BLENDS
 from realhands_ros.errors import WeightsError
-from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import CONFIGS
-from realhands_ros.handnet.stereo import POSE_BLENDS
-from realhands_ros.handnet.weights import load_weights
-from realhands_ros.keypoints.keypoint_marks import save_marks
-from realhands_ros.training.detections import fit_noise, write_detections
-from realhands_ros.training.distributed import processes
-from realhands_ros.training.hand_source import SyntheticSource
-from realhands_ros.training.keypoint_noise import KeypointNoise
-from realhands_ros.training.loop import Trainer, TrainingConfig
-from realhands_ros.training.losses import LOSSES, default_loss
-from realhands_ros.training.marks_fit import fit_marks, marked_views
-from realhands_ros.training.preparation import Preparation
-from realhands_ros.training.run_data import (
-    DETECTIONS_NAME,
-    RunData,
-    held_out_batches,
-    training_source,
-)
-from realhands_ros.training.run_folder import RunFolder
-from realhands_ros.training.stages import RECIPES, plan_by_epochs, plan_by_hands
 
+if TYPE_CHECKING:
+    from realhands_ros.training.loop import TrainingConfig
+    from realhands_ros.training.run_data import RunData
+
+# The keys of LOSSES in training/losses.py and of RECIPES in training/stages.py, which import
+# PyTorch; a test compares them.
+_LOSSES = ('paper', 'metric')
+_RECIPES = ('multi', 'single', 'more', 'stereo')
 _DEFAULT = '(default: %(default)s)'
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands run, detect, fit-noise and fit-marks."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    run_parser = actions.add_parser('run', help='train; run again to go on after a stop')
-    _add_run_arguments(run_parser)
-    run_parser.set_defaults(act=_run)
-    detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
-    detect.add_argument('dataset', type=Path)
-    detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
-    detect.set_defaults(act=_detect)
-    fit = actions.add_parser('fit-noise', help='fit the keypoint noise to the detections')
-    fit.add_argument('dataset', type=Path)
-    fit.add_argument('out', type=Path, help='npz file to write')
-    fit.set_defaults(act=_fit)
-    marks = actions.add_parser('fit-marks', help='fit where the detector marks the keypoints')
-    marks.add_argument('dataset', type=Path)
-    marks.add_argument('out', type=Path, help='npz file to write')
-    marks.set_defaults(act=_fit_marks)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen subcommand; return its exit code."""
-    return int(args.act(args))
-
-
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder of the run, its data, its plan and the machine."""
     parser.add_argument('out', type=Path, help='folder of the run')
     data = parser.add_argument_group('data')
     data.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
@@ -69,9 +33,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument('--model', type=Path, metavar='DIR', help='hand model (the open hand)')
     plan = parser.add_argument_group('plan')
     plan.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
-    plan.add_argument('--recipe', choices=RECIPES, default='multi', help=_DEFAULT)
+    plan.add_argument('--recipe', choices=_RECIPES, default='multi', help=_DEFAULT)
     plan.add_argument('--start', type=Path, metavar='FILE', help='weights to begin with')
-    plan.add_argument('--loss', choices=LOSSES, help='(default: metric for light)')
+    plan.add_argument('--loss', choices=_LOSSES, help='(default: metric for light)')
     plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
     plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
     plan.add_argument('--paper-epochs', action='store_true', help="the paper's epochs instead")
@@ -86,7 +50,18 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument('--validation-minutes', type=float, default=30.0, help=_DEFAULT)
 
 
-def _run(args: argparse.Namespace) -> int:
+def run_training(args: argparse.Namespace) -> int:
+    """Train to the end of the plan; return 0, or 130 when interrupted: run it again to go on."""
+    from realhands_ros.hand.layer import HandModel
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.distributed import processes
+    from realhands_ros.training.keypoint_noise import KeypointNoise
+    from realhands_ros.training.loop import Trainer
+    from realhands_ros.training.preparation import Preparation
+    from realhands_ros.training.run_data import held_out_batches, training_source
+    from realhands_ros.training.run_folder import RunFolder
+    from realhands_ros.training.stages import plan_by_epochs, plan_by_hands
+
     config, data = _config(args), _data(args)
     hand_model = HandModel.load(args.model)
     noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
@@ -117,6 +92,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> TrainingConfig:
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.loop import TrainingConfig
+    from realhands_ros.training.losses import default_loss
+
     network = CONFIGS[args.size]
     if args.start and load_weights(args.start)[1].config != network:
         message = f'{args.start} holds weights of another size than {args.size}: give its --size'
@@ -136,6 +115,8 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
 
 
 def _data(args: argparse.Namespace) -> RunData:
+    from realhands_ros.training.run_data import RunData
+
     return RunData(
         synthetic=args.synthetic,
         freihand=args.freihand,
@@ -169,14 +150,36 @@ def _settings(
     }
 
 
-def _detect(args: argparse.Namespace) -> int:
+def add_detect_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dataset."""
+    parser.add_argument('dataset', type=Path)
+    parser.add_argument('--samples', type=int, help='only the first ones (default: all)')
+
+
+def run_detect(args: argparse.Namespace) -> int:
+    """Write MediaPipe's detections beside the dataset; return 0."""
+    from realhands_ros.training.detections import write_detections
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     path = args.dataset / DETECTIONS_NAME
     write_detections(SyntheticSource(args.dataset), path, args.samples)
     print(path)
     return 0
 
 
-def _fit(args: argparse.Namespace) -> int:
+def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dataset, whose detections `train detect` wrote, and the file to write."""
+    parser.add_argument('dataset', type=Path)
+    parser.add_argument('out', type=Path, help='npz file to write')
+
+
+def run_fit_noise(args: argparse.Namespace) -> int:
+    """Fit the detector's noise and print its size; return 0."""
+    from realhands_ros.training.detections import fit_noise
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     noise = fit_noise(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     noise.save(args.out)
     spread = noise.factor @ noise.factor.T
@@ -187,7 +190,15 @@ def _fit(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fit_marks(args: argparse.Namespace) -> int:
+def run_fit_marks(args: argparse.Namespace) -> int:
+    """Fit where on the hand the detector marks each keypoint, print the errors; return 0."""
+    import numpy as np
+
+    from realhands_ros.keypoints.keypoint_marks import save_marks
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.marks_fit import fit_marks, marked_views
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     views = marked_views(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     matrix = fit_marks(views)
     save_marks(args.out, matrix, views=len(views.true))

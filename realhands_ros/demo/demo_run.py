@@ -22,8 +22,8 @@ from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.topics import find_camera
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.dataset_format import GENERATOR_VERSION
-from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.system.graph import Wiring, zed_remappings
 from realhands_ros.viewing.bag_view import save_rrd

@@ -15,8 +15,9 @@ from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.messages.topics import EYES, WRAPPER_VERSIONS, ZedNames
 from realhands_ros.messages.types import bag_typestore
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.film_rendering import render_film
 from realhands_ros.synthesis.rigs import zed_rig
 from realhands_ros.synthesis.scene import Label
