@@ -25,7 +25,7 @@ else
   ENVIRONMENT := source $(VENV)/bin/activate
 endif
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo quick test lint bench clean
 
 setup: $(STAMPS)/interfaces
 
@@ -33,7 +33,7 @@ demo: setup
 	@$(ENVIRONMENT) && realhands doctor --brief && realhands demo --folder .work/demo $(DEMO_ARGS)
 
 test: setup
-	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
+	@$(ENVIRONMENT) && python -m pytest --durations=10 $(PYTEST_ARGS)
 
 lint: setup
 	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.errors import CalibrationError, ConfigError
-from realhands_ros.geometry.camera import DistortionModel, Lens, PinholeCamera
+from realhands_ros.geometry.camera import Lens, PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.messages.cameras import LENS_MODELS
 from realhands_ros.pipeline import FrameResult, HandPipeline
 from realhands_ros.viewing.mesh_overlay import MeshOverlay, hand_label
 from realhands_ros.viewing.pictures import (
@@ -39,13 +40,6 @@ Image = NDArray[np.uint8]
 
 DEFAULT_FIELD_OF_VIEW_DEG = 60.0
 _FIELDS_OF_VIEW_DEG = (5.0, 170.0)
-# The names that ROS gives distortion models, as Lens knows them.
-_LENS_MODELS: dict[str, DistortionModel] = {
-    'plumb_bob': 'plumb_bob',
-    'rational_polynomial': 'plumb_bob',
-    'equidistant': 'equidistant',
-    'fisheye': 'equidistant',
-}
 
 
 class PictureCamera(Protocol):
@@ -157,10 +151,10 @@ def _matrix(entry: Any) -> FloatArray:
 
 
 def _lens(intrinsics: FloatArray, coefficients: FloatArray, model: str) -> Lens:
-    if model not in _LENS_MODELS:
-        message = f'distortion model {model!r} is unknown; use {", ".join(_LENS_MODELS)}'
+    if model not in LENS_MODELS:
+        message = f'distortion model {model!r} is unknown; use {", ".join(LENS_MODELS)}'
         raise CalibrationError(message)
-    return Lens(intrinsics, coefficients, _LENS_MODELS[model])
+    return Lens(intrinsics, coefficients, LENS_MODELS[model])
 
 
 # Meshes as Wavefront OBJ, one file a picture.
