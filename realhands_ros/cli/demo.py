@@ -1,4 +1,4 @@
-"""``realhands demo``: a synthetic ZED recording through the live system, and what came of it."""
+"""``realhands demo``: a synthetic ZED recording through the live system, and its results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT = '(default: %(default)s)'
 
 
 def default_folder() -> Path:
-    """Return where recordings and results are kept: ``$XDG_CACHE_HOME/realhands/demo``."""
+    """Return the folder of recordings and results: ``$XDG_CACHE_HOME/realhands/demo``."""
     return cache_folder('demo')
 
 

@@ -1,4 +1,4 @@
-"""`realhands eval compare`: what one configuration is worth against another."""
+"""`realhands eval compare`: differences between results, hand by hand."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:
-    """Return the files by their names, or by their whole paths where names are the same."""
+    """Return the files by their stems, or by their whole paths when two stems are equal."""
     stems = [path.stem for path in paths]
     is_unique = len(set(stems)) == len(stems)
     return {path.stem if is_unique else str(path): path for path in paths}

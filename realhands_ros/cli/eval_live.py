@@ -12,7 +12,7 @@ _TOPICS = ('hands/observations', 'hands/mesh_regressed', 'hands/mesh')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is listened to, and for how long."""
+    """Declare the topics, the duration and the thresholds."""
     parser.add_argument('--seconds', type=float, default=10.0, help='(default: %(default)s)')
     parser.add_argument(
         '--camera-info',

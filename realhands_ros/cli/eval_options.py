@@ -1,4 +1,4 @@
-"""Options that the subcommands of `realhands eval` share, and what they do at the end."""
+"""Options that the subcommands of `realhands eval` share, and the output of a result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEFAULT_REFINEMENT = 'lm'
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bool = True) -> None:
-    """Declare what runs."""
+    """Declare the pipeline: parameters, weights, hand model, refinement."""
     group = parser.add_argument_group('pipeline')
     group.add_argument(
         '--config',
@@ -53,7 +53,7 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bo
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what becomes of the result."""
+    """Declare where the result is saved, reported and plotted, and its thresholds."""
     group = parser.add_argument_group('result')
     group.add_argument('--save', type=Path, metavar='ZIP', help='keep it, for `eval compare`')
     group.add_argument('--report', type=Path, metavar='HTML', help='write a report')
@@ -69,7 +69,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_texture_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare the texture stage, which needs a film."""
+    """Declare the texture stage, which needs a sequence of frames."""
     parser.add_argument('--texture', action='store_true', help='run the texture stage as well')
 
 
@@ -109,7 +109,7 @@ def _from_file(path: Path) -> PipelineConfig:
 
 
 def replay_config(args: argparse.Namespace) -> ReplayConfig:
-    """Return what to run: the pipeline, and what is measured beside it."""
+    """Return the pipeline, and the methods that are evaluated beside it."""
     from realhands_ros.evaluation.replay import BASELINE_TITLES, ReplayConfig
 
     return ReplayConfig(
@@ -121,7 +121,7 @@ def replay_config(args: argparse.Namespace) -> ReplayConfig:
 
 
 def ablation_variants(args: argparse.Namespace) -> tuple[RefinementVariant, ...]:
-    """Return what is measured beside the pipeline's own refinement."""
+    """Return the refinements that are evaluated beside the pipeline's own."""
     if not args.ablation:
         return ()
     own = args.refinement or _DEFAULT_REFINEMENT

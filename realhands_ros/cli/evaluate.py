@@ -15,7 +15,7 @@ _FREIHAND_PARTS = ('all', 'train', 'validation')
 
 
 def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the recording, the pipeline and what becomes of the result."""
+    """Declare the recording, the pipeline and the outputs."""
     parser.add_argument('bag', type=Path, help='rosbag2 folder, or an mcap or db3 file')
     parser.add_argument(
         '--truth',
@@ -42,7 +42,7 @@ def run_bag(args: argparse.Namespace) -> int:
 
 
 def add_images_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the folder, the pipeline and what becomes of the result."""
+    """Declare the folder, the pipeline and the outputs."""
     parser.add_argument('folder', type=Path, help='pictures, and annotations.json if there is one')
     options.add_pipeline_arguments(parser)
     options.add_output_arguments(parser)
@@ -58,7 +58,7 @@ def run_images(args: argparse.Namespace) -> int:
 
 
 def add_freihand_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the images, the pipeline and what becomes of the result."""
+    """Declare the images, the pipeline and the outputs."""
     parser.add_argument('folder', type=Path, help='where FreiHAND_pub_v2.zip was unpacked')
     parser.add_argument(
         '--set', choices=_FREIHAND_SETS, default='evaluation', help='(default: %(default)s)'

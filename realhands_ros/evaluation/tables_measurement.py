@@ -15,7 +15,7 @@ from realhands_ros.data.topology import Handedness
 from realhands_ros.evaluation.baselines.simple import skin_mask
 from realhands_ros.evaluation.evaluator import ErrorMaps
 from realhands_ros.evaluation.methods import (
-    Knows,
+    PoseLevel,
     Reconstruction,
     RefinementVariant,
     refinement_variants,
@@ -243,7 +243,7 @@ class _Measuring:
 
     def _note(self, key: str, hand: HeldOutHand, found: Reconstruction | None) -> None:
         self.result.book.add(key, None if found is None else hand_scores(found, hand.truth))
-        if found is not None and all(hand.is_found) and found.knows >= Knows.ORIENTATION:
+        if found is not None and all(hand.is_found) and found.level >= PoseLevel.ORIENTATION:
             self.result.maps.setdefault(key, ErrorMaps()).add(found, hand.truth)
 
 

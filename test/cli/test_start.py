@@ -101,9 +101,11 @@ def test_options_offer_what_the_tables_have():
     from realhands_ros.texture.profile import SIDES
     from realhands_ros.training.losses import LOSSES
     from realhands_ros.training.stages import RECIPES
+    from realhands_ros.viewing.mesh_overlay import LOOKS
 
     refinements = ('none', *(v.name for v in refinement_variants() if v.config is not None))
     assert offered(['hand', 'show'], '--what') == tuple(SHEETS)
+    assert offered(['run', 'mono'], '--draw') == LOOKS
     assert offered(['train', 'run'], '--loss') == tuple(LOSSES)
     assert offered(['train', 'run'], '--recipe') == tuple(RECIPES)
     assert offered(['train', 'run'], '--pose-blend') == tuple(POSE_BLENDS)

@@ -1,4 +1,4 @@
-"""Inverse kinematics: the hand model fitted to detected keypoints, the image not looked at."""
+"""Inverse kinematics: the hand model fitted to detected keypoints, without the image."""
 
 from __future__ import annotations
 
@@ -113,20 +113,17 @@ class PointFit:
         return value + weight * float(error @ error), gradient, hessian
 
 
-# Inverse kinematics: the hand model fitted to detected keypoints, without looking at the image.
-#
 # Two steps. The model is fitted to points in space: the triangulated keypoints of two views, or
 # MediaPipe's world landmarks of one, placed where its 2D keypoints say. Then the refinement's
 # Levenberg-Marquardt, with its keypoint term and priors but no silhouette, fits all 2D keypoints.
 
 _KEYPOINTS_ONLY = RefinementConfig(
-    # There is nothing to trust but the keypoints.
     energy=replace(EnergyConfig.for_exact_keypoints(), silhouette=0.0),
     levenberg_marquardt=LevenbergMarquardtConfig(
         keypoint_iterations=20, iterations=0, offset_iterations=0
     ),
 )
-# Where a single view's hand is looked for first, metres before the camera.
+# Initial distance of a single view's hand, metres before the camera.
 _ARM_LENGTH_M = 0.4
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realhands_ros.data.hands import HandObservation
 from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ImageError
-from realhands_ros.evaluation.methods import Knows, Reconstruction
+from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.fast_model import FastHandModel
@@ -19,7 +19,7 @@ from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.handnet.view_input import view_input
 from realhands_ros.keypoints.two_view import triangulate
 
-# The hand that knows nothing: mean shape, mean pose. Its aligned error is the scale of all.
+# The mean hand, whatever the image shows: a method is of use when its aligned error is lower.
 
 
 class MeanShape:
@@ -40,7 +40,7 @@ def mean_hand(data: HandModelData) -> Reconstruction:
     """Return the hand of mean shape and pose of a model."""
     pose = np.concatenate([np.zeros(3), data.hands_mean])
     posed = FastHandModel(data, dtype=np.float64).forward(pose, np.zeros(NUM_SHAPE))
-    return Reconstruction(posed.keypoints, posed.vertices, knows=Knows.FORM)
+    return Reconstruction(posed.keypoints, posed.vertices, level=PoseLevel.FORM)
 
 
 # What MediaPipe's own numbers give in 3D: its world landmarks, and its 2D points triangulated.
@@ -59,7 +59,7 @@ class WorldLandmarks:
     ) -> Reconstruction | None:
         """Return the landmarks turned into the rig's frame, None where the hand was missed."""
         points = world_landmarks_in_rig(observation, cameras)
-        return None if points is None else Reconstruction(points, knows=Knows.ORIENTATION)
+        return None if points is None else Reconstruction(points, level=PoseLevel.ORIENTATION)
 
 
 class Triangulation:

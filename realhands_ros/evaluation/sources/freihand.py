@@ -26,7 +26,7 @@ from realhands_ros.data.truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.datasets.freihand import FreiHand, FreiHandPart, FreiHandSample, FreiHandSet
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.evaluation.baselines.simple import mean_hand
-from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, assemble
+from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, make_result
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.sources.held_out import observe_views
@@ -154,7 +154,7 @@ def evaluate_freihand(
         'not found by MediaPipe': reader.missed,
     }
     elapsed = time.perf_counter() - start
-    return assemble(reader.outcome(), about, stopped, elapsed, skipped=0)
+    return make_result(reader.outcome(), about, stopped, elapsed, skipped=0)
 
 
 @dataclass
