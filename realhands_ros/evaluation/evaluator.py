@@ -242,7 +242,7 @@ class FrameEvaluator:
         meshes: Sequence[HandMesh],
         truth: Sequence[TrackedTruth] | None,
     ) -> dict[int, int]:
-        """Match meshes with true hands and count; return rows of the truth by rows of the meshes."""
+        """Match meshes with true hands and count; return rows of truth by rows of meshes."""
         if truth is None:
             return {}
         self.has_truth = True

@@ -157,10 +157,7 @@ class ImageFolder:
 
 def _camera(intrinsics: ArrayLike | None, width: int, height: int, name: str) -> PinholeCamera:
     if intrinsics is None:
-        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(_ASSUMED_FIELD_OF_VIEW_DEG) / 2)
-        intrinsics = np.array([
-            [focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0],
-        ])  # fmt: skip
+        return PinholeCamera.of_field_of_view(width, height, _ASSUMED_FIELD_OF_VIEW_DEG)
     try:
         return PinholeCamera(np.asarray(intrinsics, np.float64), width, height)
     except (CalibrationError, ValueError, TypeError) as error:

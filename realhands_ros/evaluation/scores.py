@@ -97,7 +97,7 @@ HAND_METRICS: dict[str, Metric] = {
 
 
 def hand_scores(found: Reconstruction, truth: TrueHand) -> Scores:
-    """Return the scores that a method's level allows, by the names of HAND_METRICS; mm, degrees."""
+    """Return the scores that a method's level allows, by name of HAND_METRICS; mm, degrees."""
     scores = _form_scores(found, truth)
     if found.level >= PoseLevel.ORIENTATION:
         scores |= _orientation_scores(found, truth)

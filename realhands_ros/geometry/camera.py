@@ -88,6 +88,14 @@ class PinholeCamera:
         """Return the inverse (3, 3) of K, which takes homogeneous pixels to rays."""
         return np.linalg.inv(self.intrinsics)
 
+    @classmethod
+    def of_field_of_view(cls, width: int, height: int, degrees: float) -> PinholeCamera:
+        """Return a camera whose longer side spans ``degrees``, with the centre in the middle."""
+        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(degrees) / 2)
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+        return cls(intrinsics, width, height)
+
     def to_camera(self, points_rig: ArrayLike) -> FloatArray:
         """Take points (..., 3) from the rig's frame to this camera's optical frame."""
         return np.asarray(points_rig, dtype=np.float64) @ self.rotation.T + self.translation

@@ -54,8 +54,8 @@ class AssumedCamera:
     """
     An undistorted camera whose longer side spans ``field_of_view_deg`` degrees.
 
-    Reconstructed sizes and distances scale with this assumption. Raises ConfigError for less than 5 degrees or
-    more than 170.
+    Reconstructed sizes and distances scale with this assumption. Raises ConfigError for less than
+    5 degrees or more than 170.
     """
 
     field_of_view_deg: float = DEFAULT_FIELD_OF_VIEW_DEG
@@ -73,17 +73,14 @@ class AssumedCamera:
     def undistort(self, picture: Image) -> tuple[Image, PinholeCamera]:
         """Return the picture itself, and its camera."""
         height, width = picture.shape[:2]
-        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(self.field_of_view_deg) / 2)
-        centre = ((width - 1) / 2, (height - 1) / 2)
-        intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
-        return picture, PinholeCamera(intrinsics, width, height)
+        return picture, PinholeCamera.of_field_of_view(width, height, self.field_of_view_deg)
 
 
 class CalibratedCamera:
     """A camera with a calibration; its pictures are undistorted, their intrinsics stay K."""
 
     def __init__(self, camera: PinholeCamera, lens: Lens | None, name: str) -> None:
-        """Take a camera; ``lens`` None: no distortion; ``name``: of the calibration, for errors."""
+        """Take a camera; ``lens`` None: no distortion; ``name`` is for error messages."""
         self._camera = camera
         self._name = name
         self._map: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None

@@ -24,8 +24,9 @@ class SceneFrame:
 
     ``images`` (H, W, 3) BGR, one a camera, may be missing. ``meshes`` are those of the last stage
     that ran, in the left optical frame, ``regressed`` those before the refinement.
-    ``observations`` are drawn for hands without a mesh. ``atlases``: (T, T, 3) RGB by the id of a mesh. ``truth``: the
-    true hands, where they are known. ``plots``: values by path, such as 'latency/handnet'.
+    ``observations`` are drawn for hands without a mesh. ``atlases``: (T, T, 3) RGB by the id of a
+    mesh. ``truth``: the true hands, where they are known. ``plots``: values by path, such as
+    'latency/handnet'.
     """
 
     stamp_ns: int
