@@ -35,6 +35,13 @@ demo: setup
 test: setup
 	@$(ENVIRONMENT) && python -m pytest --durations=10 $(PYTEST_ARGS)
 
+# After each edit: linters, types, and the tests of the parts that everything else stands on.
+QUICK_TESTS := test/cli/test_start.py test/configuration test/geometry test/hand test/messages \
+  test/teleoperation test/test_design.py
+quick: setup
+	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy && \
+	  python -m pytest -q -m 'not slow' $(QUICK_TESTS)
+
 lint: setup
 	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy
 

@@ -141,7 +141,7 @@ class InverseKinematics:
     def __call__(
         self, observation: HandObservation, cameras: Sequence[PinholeCamera]
     ) -> Reconstruction | None:
-        """Return the fitted hand, None where too little was detected."""
+        """Return the fitted hand, None without triangulated keypoints and world landmarks."""
         points = triangulated_keypoints(observation, cameras)
         if points is None:
             points = world_landmarks_in_rig(observation, cameras)
@@ -149,7 +149,7 @@ class InverseKinematics:
             return None
         mesh = self._posed(observation, points)
         if len(observation.views) == 1:
-            mesh = _placed(mesh, observation, cameras[0])
+            mesh = _translated(mesh, observation, cameras[0])
         return Reconstruction.from_mesh(self._refine(mesh, cameras))
 
     def _posed(self, observation: HandObservation, points: FloatArray) -> HandMesh:
@@ -173,8 +173,8 @@ class InverseKinematics:
         )
 
 
-def _placed(mesh: HandMesh, observation: HandObservation, camera: PinholeCamera) -> HandMesh:
-    """Return the hand moved to where one view's keypoints see it."""
+def _translated(mesh: HandMesh, observation: HandObservation, camera: PinholeCamera) -> HandMesh:
+    """Return the hand translated so that it projects onto one view's keypoints."""
     view = observation.views[0]
     assert view.crop is not None
     seen = view_input(view, None, camera, observation.handedness, view.crop.shape[0])

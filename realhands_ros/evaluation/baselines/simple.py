@@ -23,7 +23,7 @@ from realhands_ros.keypoints.two_view import triangulate
 
 
 class MeanShape:
-    """A Method that gives the same hand whatever is seen."""
+    """A Method that returns the mean hand of the observed side, without looking at the image."""
 
     def __init__(self, models: dict[Handedness, HandModelData]) -> None:
         """Pose both hands of a model."""
@@ -43,7 +43,7 @@ def mean_hand(data: HandModelData) -> Reconstruction:
     return Reconstruction(posed.keypoints, posed.vertices, level=PoseLevel.FORM)
 
 
-# What MediaPipe's own numbers give in 3D: its world landmarks, and its 2D points triangulated.
+# MediaPipe alone in 3D: its world landmarks, and its 2D keypoints triangulated.
 
 FloatArray = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def world_landmarks_in_rig(
     """
     Return the world landmarks (21, 3) of the last view in the rig's axes, metres; None if missed.
 
-    MediaPipe means them in the axes of its own crop, which looks straight at the hand.
+    MediaPipe gives them in the axes of its own crop, whose camera looks straight at the hand.
     """
     view, camera = observation.views[-1], cameras[-1]
     world = observation.world_landmarks[len(observation.views) - 1]

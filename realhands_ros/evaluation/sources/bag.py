@@ -24,7 +24,7 @@ from realhands_ros.recordings.truth import TruthStream
 @dataclass(frozen=True)
 class BagSource:
     """
-    What is read.
+    The recording to replay, and its topics.
 
     ``truth``: a topic of the recording, or another recording that holds the truth; None looks for
     the usual topic. ``left`` and ``right``: image topics, None for those of a ZED. ``mono``: the

@@ -100,7 +100,7 @@ _DETECTION_CONFIDENCE = 0.3
 @dataclass(frozen=True)
 class FreiHandSource:
     """
-    Which images are looked at.
+    Which images are evaluated.
 
     ``name`` and ``part`` as FreiHand has them; of the training set only the images before the
     first background are taken. ``samples``: at most so many.
@@ -171,7 +171,7 @@ class _Clock:
 
 
 class _Reader:
-    """The stages, and what they made of the images so far."""
+    """The stages, and the scores of the images so far."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._handnet = HandNetStage(config.handnet)
@@ -215,7 +215,7 @@ class _Reader:
         return final[0] if final else None
 
     def outcome(self) -> Outcome:
-        """Return what was found out so far."""
+        """Return the scores so far."""
         return Outcome(self.evaluator, self._titles, self._timing, self._rejected)
 
     def close(self) -> None:
@@ -234,14 +234,14 @@ class _Reader:
         detection = None if nearest is None else Detection(nearest.keypoints_px, nearest.world)
         view = ViewSample(sample.image, camera, detection=detection)
         observed = observe_views([view], 'right', self._crop, fills_image=True)
-        # No two images show the same hand at two moments.
+        # Each image has its own identity: the images are no sequence.
         return replace(observed, id=str(sample.unique))
 
 
 def _truth(sample: FreiHandSample) -> tuple[TrackedTruth, ...] | None:
     if sample.keypoints is None:
         return None
-    # MANO's pose is one of this hand model only where that is MANO, so that it is left out.
+    # The pose is left out: it belongs to MANO, and the hand model may be another one.
     hand = TrueHand('right', sample.keypoints, sample.vertices)
     annotations: tuple[AnnotatedView, ...] = ()
     if sample.mask is not None:

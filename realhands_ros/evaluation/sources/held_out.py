@@ -1,4 +1,4 @@
-"""Held-out hands of a synthetic dataset, as the live system would see them, with their truth."""
+"""Held-out hands of a synthetic dataset: observations as in the live system, and the truth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from realhands_ros.training.detections import (
 from realhands_ros.training.hand_source import HandSample, SyntheticSource, ViewSample
 from realhands_ros.training.run_data import DETECTIONS_NAME
 
-# Observations of hands in single images, as the keypoint stage makes them of films.
+# Observations of hands in single images, in the form that the keypoint stage gives.
 
 FloatArray = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ class HeldOutHand:
         self, eyes: Sequence[int], crop: CropConfig, *, with_keypoints: bool = True
     ) -> HandObservation:
         """
-        Return what the keypoint stage would say of the hand, seen by some of its views.
+        Return the observation that the keypoint stage would give of some of the views.
 
         The side of the hand is the true one. A hand that was missed has no keypoints, and the
         whole image for a crop where that is one around the hand. ``with_keypoints=False`` cuts
@@ -137,7 +137,7 @@ class HeldOutHand:
 
 
 class HeldOutHands:
-    """The hands of a synthetic dataset; MediaPipe looks at all of it once, and that is kept."""
+    """The hands of a synthetic dataset; MediaPipe's detections are kept in a file beside it."""
 
     def __init__(
         self,
