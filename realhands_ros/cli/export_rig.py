@@ -16,9 +16,10 @@ from realhands_ros.hand.export.rig import HandAnimation, HandRig
 from realhands_ros.hand.export.urdf import write_urdf
 from realhands_ros.hand.export.wavefront import write_obj
 from realhands_ros.hand.model_file import default_model_folder, load_uv_atlas
+from realhands_ros.messages.topics import HANDS_TYPE
 from realhands_ros.messages.types import stamp_ns
 from realhands_ros.recordings.bag import BagFile
-from realhands_ros.recordings.topics import HANDS_TYPE, find_truth
+from realhands_ros.recordings.topics import find_truth
 from realhands_ros.texture.profile import SIDES, HandProfile, load_profile
 
 # How the hands of a recording moved, for an animation.

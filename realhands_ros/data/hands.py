@@ -175,6 +175,22 @@ class HandTexture:
         return self.fill(self.colours, self.coverage_map)
 
 
+@dataclass(frozen=True, eq=False)
+class MeshTopology:
+    """
+    The topology of one model and handedness; mirrors msg/HandTopology.msg.
+
+    ``faces`` (1538, 3) counter-clockwise seen from outside; ``uv`` (M, 2) in [0, 1], (0, 0) being
+    the atlas's bottom-left corner; ``face_uv`` (1538, 3) the uv of each corner of each face;
+    ``key`` the digest of the three, by which meshes name their topology.
+    """
+
+    faces: NDArray[np.int64]
+    uv: NDArray[np.float32]
+    face_uv: NDArray[np.int32]
+    key: str
+
+
 # The colours that tell left from right wherever hands are drawn.
 
 # RGB.

@@ -26,11 +26,11 @@ from realhands_ros.data.hands import (
     HandView,
     MeshFlag,
     MeshStage,
+    MeshTopology,
 )
 from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS, NUM_KEYPOINTS, Handedness
 from realhands_ros.errors import MessageError
 from realhands_ros.geometry.rotations import axis_angle_to_quaternion
-from realhands_ros.hand.model_file import MeshTopology
 from realhands_ros.messages.validation import validate
 
 # HandView messages from the HandView dataclass, and back.

@@ -23,22 +23,13 @@ from realhands_ros.data.hands import (
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 from realhands_ros.errors import DatasetError, MessageError
 from realhands_ros.messages.images import decode_image
+from realhands_ros.messages.topics import MESH, OBSERVATIONS, REGRESSED, RESULT_TYPES, TEXTURE
 from realhands_ros.messages.types import serialised_stamp_ns, stamp_ns
 from realhands_ros.recordings.bag import BagFile
 
 T = TypeVar('T')
 Image = NDArray[np.uint8]
 
-# The recorded topics by what their names end in, whatever the namespace, and their types.
-MESH, REGRESSED, OBSERVATIONS, TEXTURE = (
-    'hands/mesh', 'hands/mesh_regressed', 'hands/observations', 'hands/texture',
-)  # fmt: skip
-_TYPES = {
-    MESH: 'realhands/msg/HandMeshArray',
-    REGRESSED: 'realhands/msg/HandMeshArray',
-    OBSERVATIONS: 'realhands/msg/HandObservationArray',
-    TEXTURE: 'realhands/msg/HandTexture',
-}
 # The stages between topics, whose times the recorder's clock tells.
 _STEPS = {'handnet': (OBSERVATIONS, REGRESSED), 'refinement': (REGRESSED, MESH)}
 _STAGES = {int(stage): stage for stage in MeshStage}
@@ -46,10 +37,15 @@ _SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
 
 
 def find_hands(topics: Mapping[str, str]) -> dict[str, str]:
-    """Return the recorded topics of hands by the ends of their names, as far as they are there."""
+    """
+    Return the recorded topics of hands, as far as they are there.
+
+    The keys are the names that the nodes give them, which a recorded name ends in, whatever its
+    namespace.
+    """
     return {
         end: topic
-        for end, kind in _TYPES.items()
+        for end, kind in RESULT_TYPES.items()
         for topic, found in sorted(topics.items(), reverse=True)
         if found == kind and f'/{topic}'.endswith(f'/{end}')
     }

@@ -25,18 +25,17 @@ from realhands_ros.errors import RealhandsError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.messages.cameras import decode_cameras
 from realhands_ros.messages.images import decode_image
-from realhands_ros.messages.topics import WrapperVersion, ZedNames
-from realhands_ros.messages.types import serialised_stamp_ns
-from realhands_ros.nodes.quality_of_service import CALIBRATION, images
-from realhands_ros.recordings.hands import (
+from realhands_ros.messages.topics import (
     MESH,
     OBSERVATIONS,
     REGRESSED,
     TEXTURE,
-    atlas_from,
-    mesh_from,
-    observation_from,
+    WrapperVersion,
+    ZedNames,
 )
+from realhands_ros.messages.types import serialised_stamp_ns
+from realhands_ros.nodes.quality_of_service import CALIBRATION, images
+from realhands_ros.recordings.hands import atlas_from, mesh_from, observation_from
 from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.executor import create_executor
 from realhands_ros.system.supervisor import stop_on_signals

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from realhands_ros.data.hands import HandMesh, HandView
+from realhands_ros.data.hands import HandMesh, HandView, MeshTopology
 from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.model_file import MeshTopology
 from realhands_ros.messages.types import bag_typestore
 
 # The distortion model that the wrapper names for each camera, with its number of coefficients
