@@ -36,7 +36,7 @@ test: setup
 	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
 
 lint: setup
-	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy
+	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy && lint-imports
 
 bench: setup
 	@$(ENVIRONMENT) && for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
