@@ -16,6 +16,7 @@ from realhands_ros.hand.export.rig import HandAnimation, HandRig
 from realhands_ros.hand.export.urdf import write_urdf
 from realhands_ros.hand.export.wavefront import write_obj
 from realhands_ros.hand.model_file import default_model_folder, load_uv_atlas
+from realhands_ros.messages.decode import HANDEDNESS_OF_NUMBER
 from realhands_ros.messages.topics import HANDS_TYPE
 from realhands_ros.messages.types import stamp_ns
 from realhands_ros.recordings.bag import BagFile
@@ -26,8 +27,6 @@ from realhands_ros.texture.profile import SIDES, HandProfile, load_profile
 
 # Pose and translation (51,) by stamp in nanoseconds.
 Moments = dict[int, NDArray[np.float64]]
-
-_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
 
 
 def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
@@ -43,8 +42,10 @@ def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
         for _, message in file.messages({name}):
             for hand in message.hands:
                 values = np.concatenate([hand.pose, hand.translation]).astype(np.float64)
-                if hand.handedness in _SIDES and np.isfinite(values).all():
-                    moments[_SIDES[hand.handedness]].setdefault(stamp_ns(message), values)
+                if hand.handedness in HANDEDNESS_OF_NUMBER and np.isfinite(values).all():
+                    moments[HANDEDNESS_OF_NUMBER[hand.handedness]].setdefault(
+                        stamp_ns(message), values
+                    )
     if not moments:
         text = f'{topic} of {bag} holds no hand: name another {HANDS_TYPE} with --topic'
         raise DatasetError(text)

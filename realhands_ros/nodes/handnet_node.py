@@ -11,7 +11,8 @@ from realhands.msg import HandMeshArray, HandObservationArray, HandTopology
 from realhands_ros.configuration.parameters import HANDNET_PARAMETERS
 from realhands_ros.configuration.stages import handnet_config
 from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
-from realhands_ros.messages.conversion import mesh_to_msg, observation_from_msg, topology_to_msg
+from realhands_ros.messages.decode import observation_from_msg
+from realhands_ros.messages.encode import mesh_to_msg, topology_to_msg
 from realhands_ros.messages.topics import OBSERVATIONS, REGRESSED, TOPOLOGY
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.quality_of_service import LATCHED

@@ -12,7 +12,8 @@ from realhands.msg import HandMeshArray, HandObservationArray
 from realhands_ros.configuration.parameters import KEYPOINT_PARAMETERS
 from realhands_ros.configuration.stages import keypoint_config, optional_path
 from realhands_ros.data.frames import StereoFrame
-from realhands_ros.messages.conversion import mesh_from_msg, observation_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import observation_to_msg
 from realhands_ros.messages.images import decode_image
 from realhands_ros.messages.topics import MESH, OBSERVATIONS
 from realhands_ros.nodes.camera_feed import CameraFeed

@@ -16,7 +16,8 @@ from realhands_ros.configuration.stages import optional_path, refinement_config
 from realhands_ros.data.hands import HandMesh, MeshFlag
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import mesh_to_msg
 from realhands_ros.messages.topics import MESH, REGRESSED
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.outputs import AdapterOutputs, WristOutputs, point_cloud

@@ -21,7 +21,8 @@ from realhands_ros.data.hands import HandMesh, with_silhouettes
 from realhands_ros.errors import ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
-from realhands_ros.messages.conversion import mesh_from_msg, texture_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import texture_to_msg
 from realhands_ros.messages.topics import MESH, REGRESSED, TEXTURE
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.flow_control import Pairer, RateLimit

@@ -195,7 +195,7 @@ def test_ros_reads_the_truth(bag):
     realhands = pytest.importorskip('realhands.msg')
     from rclpy.serialization import deserialize_message
 
-    from realhands_ros.messages.conversion import mesh_from_msg
+    from realhands_ros.messages.decode import mesh_from_msg
     from realhands_ros.messages.validation import validate
 
     array = deserialize_message(bytes(bag.raw[TRUTH_TOPIC][0]), realhands.HandMeshArray)
