@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import MeshTopology
 from realhands_ros.data.topology import (
     JOINT_PARENTS,
@@ -33,7 +34,6 @@ from realhands_ros.resources import resource_path
 # MANO after ``realhands hand import``. Everything that enters is checked here once, so that the
 # layers may trust it.
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NUM_FINGER_POSE = 3 * (NUM_JOINTS - 1)

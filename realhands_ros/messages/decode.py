@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.data.hands import (
-    FloatArray,
+    Floats,
     HandMesh,
     HandObservation,
     HandView,
@@ -94,7 +94,7 @@ def observation_from_msg(msg: Any) -> HandObservation:
 def read_observation(msg: Any) -> HandObservation:
     """Read a HandObservation; MessageError when its handedness is unknown."""
     landmarks = np.asarray(msg.world_landmarks, np.float32).reshape(-1, NUM_KEYPOINTS, 3)
-    known: list[FloatArray | None] = [
+    known: list[Floats | None] = [
         points if np.isfinite(points).all() else None for points in landmarks
     ]
     return HandObservation(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.data.hands import (
-    FloatArray,
+    Floats,
     HandMesh,
     HandObservation,
     HandTexture,
@@ -215,7 +215,7 @@ def topology_to_msg(topology: MeshTopology, kind: MessageKind = ROS) -> Any:
     )
 
 
-def _flat32(values: FloatArray) -> NDArray[np.float32]:
+def _flat32(values: Floats) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
 
 
@@ -235,7 +235,7 @@ def _wrist_pose(mesh: HandMesh, kind: MessageKind) -> Any:
     return kind.make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=covariance)
 
 
-def _known_landmarks(landmarks: Sequence[FloatArray | None]) -> NDArray[np.float32]:
+def _known_landmarks(landmarks: Sequence[Floats | None]) -> NDArray[np.float32]:
     """Return the landmarks of all views, NaN for a view without, nothing if none has any."""
     if all(points is None for points in landmarks):
         return np.zeros(0, np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandTexture, Image, MeshTopology
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
@@ -22,8 +23,6 @@ from realhands_ros.texture.light import gains
 from realhands_ros.texture.profile import SIDES
 
 # Pictures of textured hands: over the camera's image, and from where no camera stands.
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
