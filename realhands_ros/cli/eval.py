@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
-# Module in realhands_ros.cli and its line in --help; as in cli/main.py.
+from realhands_ros.cli.commands import add_commands
+
 _ACTIONS = {
     'bag': 'replay a recording of a ZED and measure',
     'images': 'reconstruct a folder of photographs and measure',
@@ -17,15 +17,5 @@ _ACTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    for name, summary in _ACTIONS.items():
-        module = importlib.import_module(f'realhands_ros.cli.eval_{name}')
-        action = actions.add_parser(name, help=summary, description=summary)
-        module.add_arguments(action)
-        action.set_defaults(act=module.run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen subcommand; return its exit code."""
-    return int(args.act(args))
+    """Add the commands, each of a module eval_NAME."""
+    add_commands(parser, _ACTIONS, 'eval_', dest='action', metavar='ACTION', required=True)

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
 
-from realhands_ros.cli import export_onnx, export_openvino, export_rig
+from realhands_ros.cli.commands import add_commands
 
-# A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {
-    'onnx': export_onnx,
-    'openvino': export_openvino,
-    'rig': export_rig,
+_ACTIONS = {
+    'onnx': 'write the network to an ONNX file',
+    'openvino': 'write the network as OpenVINO files, in 8-bit integers with --calibrate',
+    'rig': 'write the hands of a profile as glTF (.glb), Wavefront (.obj) or URDF (.urdf)',
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add one subcommand per action."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    for name, module in _ACTIONS.items():
-        action = actions.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(action)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action; return its exit code."""
-    return int(_ACTIONS[args.action].run(args))
+    """Add the commands, each of a module export_NAME."""
+    add_commands(parser, _ACTIONS, 'export_', dest='action', metavar='ACTION', required=True)

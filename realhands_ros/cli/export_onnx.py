@@ -9,8 +9,6 @@ from realhands_ros.handnet.loading import default_weights_path
 from realhands_ros.handnet.onnx_export import export_onnx
 from realhands_ros.handnet.weights import load_weights
 
-SUMMARY = 'write the network to an ONNX file'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file and the weights."""

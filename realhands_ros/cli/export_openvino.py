@@ -14,8 +14,6 @@ from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
 from realhands_ros.training.run_data import RunData, training_source
 from realhands_ros.training.stream import BatchStream
 
-SUMMARY = 'write the network as OpenVINO files, in 8-bit integers with --calibrate'
-
 _SEED = (0x0C, 0)
 
 

@@ -60,8 +60,6 @@ def _animation(moments: Moments, start: int) -> HandAnimation:
     return HandAnimation(times, values[:, :NUM_POSE], values[:, NUM_POSE:])
 
 
-SUMMARY = 'write the hands of a profile as glTF (.glb), Wavefront (.obj) or URDF (.urdf)'
-
 _WRITERS = {'.obj': write_obj, '.urdf': write_urdf}
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
 
-from realhands_ros.cli import hand_import, hand_show
+from realhands_ros.cli.commands import add_commands
 
-# A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {'import': hand_import, 'show': hand_show}
+_ACTIONS = {
+    'import': 'read MANO_RIGHT.pkl / MANO_LEFT.pkl safely, without chumpy, and write npz twins',
+    'show': 'draw the hand model to a PNG: poses and shapes, skin weights, texture atlas',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add one subcommand per action."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    for name, module in _ACTIONS.items():
-        action = actions.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(action)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action; return its exit code."""
-    return int(_ACTIONS[args.action].run(args))
+    """Add the commands, each of a module hand_NAME."""
+    add_commands(parser, _ACTIONS, 'hand_', dest='action', metavar='ACTION', required=True)

@@ -9,8 +9,6 @@ from realhands_ros.errors import ModelFileError
 from realhands_ros.hand.model_file import model_file_path, save_hand_model_data
 from realhands_ros.hand.pickle_import import read_official_pickle
 
-SUMMARY = 'read MANO_RIGHT.pkl / MANO_LEFT.pkl safely, without chumpy, and write npz twins'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the pickles and where their twins go."""

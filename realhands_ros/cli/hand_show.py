@@ -11,8 +11,6 @@ from realhands_ros.errors import ConfigError
 from realhands_ros.hand.model_file import default_model_folder
 from realhands_ros.hand.sheets import SHEETS
 
-SUMMARY = 'draw the hand model to a PNG: poses and shapes, skin weights, texture atlas'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the picture, what it shows and of which model."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
 from realhands_ros import __version__
+from realhands_ros.cli.commands import add_commands
 from realhands_ros.errors import RealhandsError
 
-# One line per subcommand: module in realhands_ros.cli and its line in --help. A module offers
-# add_arguments(parser) and run(args) -> exit code, and is imported only when it is called, so that
-# `realhands --help` and `realhands doctor` work when a dependency of another command is missing.
+# One line per subcommand: its name, which is its module's, and its line in --help.
 COMMANDS = {
     'doctor': 'say what is installed and whether the demo can run',
     'demo': 'film synthetic hands, run the live system on the film, and measure it',
@@ -30,7 +28,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return its exit code (1 for an error that realhands reports itself)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _build_parser(arguments[0] if arguments else '')
+    parser = _build_parser()
     args = parser.parse_args(arguments)
     if args.command is None:
         parser.print_help()
@@ -44,18 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _build_parser(command: str) -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='realhands', description='Metric, textured 3D hand meshes from a stereo camera.'
     )
     parser.add_argument('--version', action='version', version=f'realhands {__version__}')
-    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name == command:
-            module = importlib.import_module(f'realhands_ros.cli.{name}')
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+    add_commands(parser, COMMANDS, dest='command', metavar='COMMAND', title='commands')
     return parser
 
 

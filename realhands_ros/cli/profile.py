@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
 
-from realhands_ros.cli import profile_load, profile_save, profile_show
+from realhands_ros.cli.commands import add_commands
 
-# A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {
-    'save': profile_save,
-    'load': profile_load,
-    'show': profile_show,
+_ACTIONS = {
+    'save': 'write the profile in use to a file, or make one from a recording',
+    'load': 'make a saved profile the one in use: the live system starts with it',
+    'show': 'say what a profile holds; draw it',
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add one subcommand per action."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    for name, module in _ACTIONS.items():
-        action = actions.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(action)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action; return its exit code."""
-    return int(_ACTIONS[args.action].run(args))
+    """Add the commands, each of a module profile_NAME."""
+    add_commands(parser, _ACTIONS, 'profile_', dest='action', metavar='ACTION', required=True)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from realhands_ros.texture.profile import load_profile, use_profile
 
-SUMMARY = 'make a saved profile the one in use: the live system starts with it'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file."""

@@ -23,8 +23,6 @@ from realhands_ros.texture.profile import (
 )
 from realhands_ros.texture.stage import TextureStage, TextureStageConfig
 
-SUMMARY = 'write the profile in use to a file, or make one from a recording'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file, and the recording to make it from."""

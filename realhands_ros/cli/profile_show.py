@@ -16,8 +16,6 @@ from realhands_ros.hand.sheets import HandPoser
 from realhands_ros.texture.display import TextureRenderer
 from realhands_ros.texture.profile import HandProfile, load_profile, profile_in_use_path
 
-SUMMARY = 'say what a profile holds; draw it'
-
 _TILE = 320
 _VIEWS = ('palm', 'back', 'side')
 
