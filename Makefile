@@ -43,7 +43,7 @@ quick: setup
 	  python -m pytest -q -m 'not slow' $(QUICK_TESTS)
 
 lint: setup
-	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy
+	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy && lint-imports
 
 bench: setup
 	@$(ENVIRONMENT) && for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done

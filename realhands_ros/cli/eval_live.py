@@ -6,9 +6,9 @@ import argparse
 
 from realhands_ros.cli.eval_options import REQUIREMENT_NOT_MET
 from realhands_ros.errors import ConfigError
-from realhands_ros.messages.topics import WRAPPER_VERSIONS, ZedNames
+from realhands_ros.messages.topics import MESH, OBSERVATIONS, REGRESSED, WRAPPER_VERSIONS, ZedNames
 
-_TOPICS = ('hands/observations', 'hands/mesh_regressed', 'hands/mesh')
+_TOPICS = (OBSERVATIONS, REGRESSED, MESH)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from realhands_ros.hand.export.rig import HandAnimation, HandRig
     from realhands_ros.texture.profile import HandProfile
 
-# Handedness by its number in HandMesh.msg.
-_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare profile, file and what goes into it."""
@@ -109,9 +106,11 @@ def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
     """
     import numpy as np
 
+    from realhands_ros.messages.decode import HANDEDNESS_OF_NUMBER
+    from realhands_ros.messages.topics import HANDS_TYPE
     from realhands_ros.messages.types import stamp_ns
     from realhands_ros.recordings.bag import BagFile
-    from realhands_ros.recordings.topics import HANDS_TYPE, find_truth
+    from realhands_ros.recordings.topics import find_truth
 
     # Pose (48,) and translation (3,) of each hand by their stamp.
     poses: dict[Handedness, dict[int, NDArray[np.float64]]] = defaultdict(dict)
@@ -121,8 +120,10 @@ def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
         for _, message in file.messages({name}):
             for hand in message.hands:
                 values = np.concatenate([hand.pose, hand.translation]).astype(np.float64)
-                if hand.handedness in _SIDES and np.isfinite(values).all():
-                    poses[_SIDES[hand.handedness]].setdefault(stamp_ns(message), values)
+                if hand.handedness in HANDEDNESS_OF_NUMBER and np.isfinite(values).all():
+                    poses[HANDEDNESS_OF_NUMBER[hand.handedness]].setdefault(
+                        stamp_ns(message), values
+                    )
     if not poses:
         text = f'{topic} of {bag} holds no hand: name another {HANDS_TYPE} with --topic'
         raise DatasetError(text)

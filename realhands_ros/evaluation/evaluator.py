@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
@@ -43,7 +44,6 @@ from realhands_ros.geometry.camera import PinholeCamera
 
 # Errors summed over all hands: by vertex and keypoint, and as PCK curves.
 
-FloatArray = NDArray[np.float64]
 
 _MM = 1000.0
 _WRIST = 0

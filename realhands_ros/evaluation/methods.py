@@ -8,8 +8,8 @@ from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
@@ -18,8 +18,6 @@ from realhands_ros.refinement.gradient_descent import GradientDescentConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 
 # A reconstructed hand, and how much of its pose the method estimates.
-
-FloatArray = NDArray[np.float64]
 
 
 class PoseLevel(IntEnum):

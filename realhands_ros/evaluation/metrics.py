@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import KEYPOINT_PARENTS
 from realhands_ros.geometry.alignment import align_points
 
@@ -24,7 +25,6 @@ from realhands_ros.geometry.alignment import align_points
 # name says so. MPJPE and MPVPE are one formula, ``mean_i |p_i - q_i|``, applied to the 21
 # keypoints and to the 778 vertices.
 
-FloatArray = NDArray[np.float64]
 
 FREIHAND_PCK_THRESHOLDS = np.linspace(0.0, 0.05, 100)
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.evaluation.metrics import latency_percentiles
 from realhands_ros.evaluation.scores import ALL_METRICS
@@ -33,7 +33,6 @@ from realhands_ros.evaluation.scores import ALL_METRICS
 # ``timing.npz`` and pictures. The first two depend on the recording, the weights and the machine
 # only: two runs give the same bytes.
 
-FloatArray = NDArray[np.float64]
 Means = dict[str, float]
 
 FORMAT = 1

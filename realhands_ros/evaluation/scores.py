@@ -38,7 +38,6 @@ from realhands_ros.keypoints.two_view import epipolar_distances
 # averaged too: all hands have equally many points, so the mean of their areas is the area of the
 # curve of all points together, as FreiHAND computes it.
 
-FloatArray = NDArray[np.float64]
 Scores = dict[str, float]
 
 _MM = 1000.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.scores import (
@@ -131,7 +132,6 @@ def _line(figures: Sequence[tuple[str, str]]) -> str:
 # (paired block bootstrap; Kuensch 1989), and the 2.5th and 97.5th percentile of the mean
 # differences bound the interval.
 
-FloatArray = NDArray[np.float64]
 
 _RESAMPLES = 2000
 _LONGEST_BLOCK = 30

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation, HandView
 from realhands_ros.data.topology import Handedness
 from realhands_ros.evaluation.baselines.simple import skin_mask
@@ -36,8 +37,6 @@ from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.refinement.stage import RefinementStage
 
 # The scores of several methods on the same hands, one row a hand.
-
-FloatArray = NDArray[np.float64]
 
 
 class ScoreBook:

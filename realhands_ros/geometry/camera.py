@@ -9,8 +9,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import CalibrationError
 from realhands_ros.geometry.crop import Image, apply_affine
 
@@ -18,8 +19,6 @@ from realhands_ros.geometry.crop import Image, apply_affine
 #
 # Camera frames are optical: x right, y down, z forward. Pixels have the centre of the top-left
 # pixel at (0, 0), as OpenCV has it. All lengths are metres.
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import CalibrationError
 from realhands_ros.geometry.camera import DistortionModel, Lens, PinholeCamera, StereoRig
-
-FloatArray = NDArray[np.float64]
 
 # The model of Lens by the name that camera_info gives it.
 LENS_MODELS: dict[str, DistortionModel] = {

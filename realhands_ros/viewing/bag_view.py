@@ -12,11 +12,12 @@ from typing import TypeVar
 from realhands_ros.data.frames import StereoFrame, to_bgr
 from realhands_ros.data.truth import TrackedTruth
 from realhands_ros.errors import ConfigError, DatasetError
+from realhands_ros.messages.topics import IMAGE_TYPES, MESH, REGRESSED
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.frames import FrameStream
-from realhands_ros.recordings.hands import MESH, REGRESSED, RecordedHands, find_hands
-from realhands_ros.recordings.topics import IMAGE_TYPES, find_camera, find_truth
+from realhands_ros.recordings.hands import RecordedHands, find_hands
+from realhands_ros.recordings.topics import find_camera, find_truth
 from realhands_ros.recordings.truth import TruthStream
 from realhands_ros.texture.stage import TextureStageConfig
 from realhands_ros.viewing.rerun_scene import Destination, RerunScene, SceneConfig

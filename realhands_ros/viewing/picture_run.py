@@ -16,6 +16,7 @@ import trimesh
 import yaml
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.errors import CalibrationError, ConfigError
@@ -35,7 +36,6 @@ from realhands_ros.viewing.pictures import (
 
 # The camera behind a picture: assumed from a field of view, or read from a calibration file.
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 DEFAULT_FIELD_OF_VIEW_DEG = 60.0

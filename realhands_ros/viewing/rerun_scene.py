@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandView
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandView, MeshTopology
 from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rasterizer import vertex_normals
-from realhands_ros.hand.model_file import MeshTopology, default_model_folder, load_mesh_topology
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
 from realhands_ros.messages.topics import EYES
 from realhands_ros.viewing.mesh_overlay import silhouette_outlines
 from realhands_ros.viewing.pictures import (

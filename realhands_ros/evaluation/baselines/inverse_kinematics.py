@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation
 from realhands_ros.data.topology import NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.evaluation.baselines.simple import (
@@ -41,7 +41,6 @@ from realhands_ros.refinement.stage import RefinementStage
 # Minimises ``sum_k |X_k - P_k|^2 / s^2`` with joint limits and weak priors on shape and fingers,
 # from the mean hand laid on the points by a rigid alignment.
 
-FloatArray = NDArray[np.float64]
 
 # Spread of the points, and of shape coefficients and finger angles (radians) about their means.
 _POINT_SPREAD_M = 0.005

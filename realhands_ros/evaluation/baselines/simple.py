@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandObservation
 from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ImageError
@@ -45,7 +46,6 @@ def mean_hand(data: HandModelData) -> Reconstruction:
 
 # MediaPipe alone in 3D: its world landmarks, and its 2D keypoints triangulated.
 
-FloatArray = NDArray[np.float64]
 
 # The world landmarks do not depend on the size of a crop.
 _ANY_CROP_SIZE = 64

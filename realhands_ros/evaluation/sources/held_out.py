@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandObservation, HandView
 from realhands_ros.data.topology import NUM_KEYPOINTS, Handedness
 from realhands_ros.data.truth import TrueHand
@@ -28,8 +29,6 @@ from realhands_ros.training.hand_source import HandSample, SyntheticSource, View
 from realhands_ros.training.run_data import DETECTIONS_NAME
 
 # Observations of hands in single images, in the form that the keypoint stage gives.
-
-FloatArray = NDArray[np.float64]
 
 
 def observe_views(
