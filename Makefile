@@ -25,7 +25,7 @@ else
   ENVIRONMENT := source $(VENV)/bin/activate
 endif
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo quick test lint bench clean
 
 setup: $(STAMPS)/interfaces
 
@@ -33,10 +33,17 @@ demo: setup
 	@$(ENVIRONMENT) && realhands doctor --brief && realhands demo --folder .work/demo $(DEMO_ARGS)
 
 test: setup
-	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
+	@$(ENVIRONMENT) && python -m pytest --durations=10 $(PYTEST_ARGS)
+
+# After each edit: linters, types, and the tests of the parts that everything else stands on.
+QUICK_TESTS := test/cli/test_start.py test/configuration test/geometry test/hand test/messages \
+  test/teleoperation test/test_design.py
+quick: setup
+	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy && \
+	  python -m pytest -q -m 'not slow' $(QUICK_TESTS)
 
 lint: setup
-	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy
+	@$(ENVIRONMENT) && ruff format --check . && ruff check . && mypy && lint-imports
 
 bench: setup
 	@$(ENVIRONMENT) && for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done

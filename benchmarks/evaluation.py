@@ -21,10 +21,10 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 from tqdm import tqdm
 
 from realhands_ros.evaluation.result import EvaluationResult
+from realhands_ros.messages.topics import TRUTH_TOPOLOGY_TOPIC
 from realhands_ros.messages.types import bag_typestore
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
-from realhands_ros.synthesis.zed_bag.writer import TOPOLOGY_TOPIC
 
 _NS = 1_000_000_000
 _RATE_HZ = 15.0
@@ -72,7 +72,7 @@ def _repeat(bag: Path, out: Path, frames: int) -> None:
     store = bag_typestore()
     with Reader(bag) as reader:
         # The topology has no stamp, and is not needed.
-        kept = [c for c in reader.connections if c.topic != TOPOLOGY_TOPIC]
+        kept = [c for c in reader.connections if c.topic != TRUTH_TOPOLOGY_TOPIC]
         messages = list(reader.messages(kept))
         stamps = sorted({stamp for _, stamp, _ in messages})
         shift = stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)

@@ -21,7 +21,7 @@ from realhands_ros.cli.demo import default_folder
 from realhands_ros.demo.demo_run import DemoRun, recording, replay
 from realhands_ros.demo.trial_results import END_TO_END
 from realhands_ros.evaluation.summary import text_table
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 
 
 class Case(NamedTuple):

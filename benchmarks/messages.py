@@ -15,7 +15,8 @@ from std_msgs.msg import Header
 
 from realhands.msg import HandMesh as HandMeshMsg
 from realhands_ros.data.hands import HandMesh, HandView
-from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import mesh_to_msg
 from realhands_ros.messages.validation import validate
 
 

@@ -32,7 +32,7 @@ from realhands_ros.cli.demo import default_folder
 from realhands_ros.demo.demo_run import recording
 from realhands_ros.evaluation.summary import text_table
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.executor import create_executor
 from realhands_ros.system.graph import Wiring, player_command, zed_remappings

@@ -21,8 +21,9 @@ from realhands_ros.data.hands import HandMesh
 from realhands_ros.evaluation.metrics import JITTER_WINDOW, jitter_rms
 from realhands_ros.evaluation.summary import text_table
 from realhands_ros.pipeline import HandPipeline
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.film_rendering import render_frame
 from realhands_ros.synthesis.motion import HandMotion, HandState
 

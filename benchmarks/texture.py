@@ -49,8 +49,9 @@ from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 from realhands_ros.refinement.stage import RefinementStage
 from realhands_ros.synthesis.camera_effects import develop
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.scene import HandTruth, Label
 from realhands_ros.texture.atlas import AveragingConfig
 from realhands_ros.texture.display import TextureRenderer

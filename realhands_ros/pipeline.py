@@ -8,13 +8,14 @@ here, so that offline figures and the live system cannot drift apart.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TypeVar
 
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh, HandObservation, HandTexture
+from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig, RejectedHand
 from realhands_ros.keypoints.stage import KeypointStage, KeypointStageConfig
@@ -66,60 +67,108 @@ class FrameResult:
         return self.refined or self.regressed
 
 
+@dataclass(frozen=True, eq=False)
+class ReconstructedHands:
+    """What network and refinement made of one frame's observations; see FrameResult."""
+
+    regressed: tuple[HandMesh, ...]
+    refined: tuple[HandMesh, ...]
+    rejected: tuple[RejectedHand, ...]
+    latency_ms: dict[str, float]
+
+    @property
+    def meshes(self) -> tuple[HandMesh, ...]:
+        """Return the best meshes there are: refined ones where the refinement runs."""
+        return self.refined or self.regressed
+
+
+class HandReconstruction:
+    """Network and refinement in a row: observations of hands to meshes, frame by frame."""
+
+    def __init__(self, handnet: HandNetStageConfig, refinement: RefinementConfig | None) -> None:
+        """Build the stages; raises what they raise when models or weights cannot be used."""
+        self.handnet = HandNetStage(handnet)
+        self.model_folder = handnet.model_folder or default_model_folder()
+        self.refinement: RefinementStage | None = None
+        if refinement is not None:
+            data = load_hand_model_data(self.model_folder, 'right')
+            self.refinement = RefinementStage(data, refinement)
+        self._last: dict[str, HandMesh] = {}
+
+    def reconstruct(
+        self, observations: Sequence[HandObservation], cameras: Sequence[PinholeCamera]
+    ) -> ReconstructedHands:
+        """Run both stages on the hands of one frame; ``cameras`` are those of their views."""
+        clock = _StageClock()
+        found = clock.run('handnet', lambda: self.handnet(observations, cameras))
+        refined: tuple[HandMesh, ...] = ()
+        if (stage := self.refinement) is not None:
+            refined = clock.run(
+                'refinement',
+                lambda: tuple(
+                    stage(mesh, cameras, self._last.get(mesh.id)) for mesh in found.meshes
+                ),
+            )
+        self._last = {mesh.id: mesh for mesh in refined or found.meshes}
+        return ReconstructedHands(found.meshes, refined, found.rejected, clock.latency_ms)
+
+    def reset(self) -> None:
+        """Forget the hands of the last frame."""
+        self._last = {}
+
+
 class HandPipeline:
     """From the images of one camera to meshes, frame by frame; a context manager."""
 
     def __init__(self, config: PipelineConfig | None = None) -> None:
         """Build the stages; raises what they raise when models or weights cannot be used."""
         self.config = config or PipelineConfig()
-        self.handnet = HandNetStage(self.config.handnet)
+        self._hands = HandReconstruction(self.config.handnet, self.config.refinement)
         self.keypoints = KeypointStage(
             replace(
                 self.config.keypoints,
-                crop_size=self.handnet.input_size,
-                crop_margin=self.handnet.crop_margin,
-                crop_upright=self.handnet.crop_upright,
+                crop_size=self._hands.handnet.input_size,
+                crop_margin=self._hands.handnet.crop_margin,
+                crop_upright=self._hands.handnet.crop_upright,
             )
         )
-        folder = self.config.handnet.model_folder or default_model_folder()
-        self.refinement: RefinementStage | None = None
-        if self.config.refinement is not None:
-            data = load_hand_model_data(folder, 'right')
-            self.refinement = RefinementStage(data, self.config.refinement)
         self.texture: TextureStage | None = None
         if self.config.texture is not None:
-            self.texture = TextureStage(replace(self.config.texture, model_folder=folder))
-        self._last: dict[str, HandMesh] = {}
+            self.texture = TextureStage(
+                replace(self.config.texture, model_folder=self._hands.model_folder)
+            )
 
     def __call__(self, frame: StereoFrame) -> FrameResult:
         """Run all stages on one frame."""
         clock = _StageClock()
         observations = clock.run('keypoints', lambda: self.keypoints(frame))
-        found = clock.run('handnet', lambda: self.handnet(observations, frame.cameras))
-        refined: tuple[HandMesh, ...] = ()
-        if self.refinement is not None:
-            refined = clock.run('refinement', lambda: self._refine(found.meshes, frame))
-        meshes = refined or found.meshes
+        found = self.reconstruct(observations, frame.cameras)
+        clock.latency_ms |= found.latency_ms
         textures: tuple[HandTexture, ...] = ()
         if (stage := self.texture) is not None:
-            textures = clock.run('texture', lambda: stage(meshes, frame.cameras))
-        self._last = {mesh.id: mesh for mesh in meshes}
-        self.keypoints.remember(meshes, frame.stamp_ns)
+            textures = clock.run('texture', lambda: stage(found.meshes, frame.cameras))
+        self.keypoints.remember(found.meshes, frame.stamp_ns)
         self.keypoints.look_ahead()
         return FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
             observations=observations,
-            regressed=found.meshes,
-            refined=refined,
+            regressed=found.regressed,
+            refined=found.refined,
             rejected=found.rejected,
             latency_ms=clock.latency_ms,
             textures=textures,
         )
 
+    def reconstruct(
+        self, observations: Sequence[HandObservation], cameras: Sequence[PinholeCamera]
+    ) -> ReconstructedHands:
+        """Run network and refinement on the hands of one frame, observed by whatever means."""
+        return self._hands.reconstruct(observations, cameras)
+
     def reset(self) -> None:
         """Forget all hands, though not their skin: for another film or a jump in time."""
-        self._last = {}
+        self._hands.reset()
         self.keypoints.reset()
 
     def close(self) -> None:
@@ -136,12 +185,6 @@ class HandPipeline:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _refine(self, meshes: tuple[HandMesh, ...], frame: StereoFrame) -> tuple[HandMesh, ...]:
-        assert self.refinement is not None
-        return tuple(
-            self.refinement(mesh, frame.cameras, self._last.get(mesh.id)) for mesh in meshes
-        )
 
 
 class _StageClock:

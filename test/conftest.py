@@ -35,7 +35,8 @@ class HandFilm:
 
     @cached_property
     def _film(self):
-        from realhands_ros.synthesis.film import Film, FilmSettings
+        from realhands_ros.synthesis.config import FilmSettings
+        from realhands_ros.synthesis.film import Film
 
         return Film(FilmSettings(seconds=1.5, rate=FILM_RATE_HZ, seed=11))
 

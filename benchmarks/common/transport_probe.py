@@ -32,7 +32,7 @@ from realhands_ros.data.hands import HandMesh, MeshStage
 from realhands_ros.data.topology import NUM_POSE, NUM_SHAPE
 from realhands_ros.errors import RealhandsError
 from realhands_ros.hand.layer import HandModel
-from realhands_ros.messages.conversion import mesh_to_msg
+from realhands_ros.messages.encode import mesh_to_msg
 
 # What the transport probe sends: hand meshes in motion, and camera images.
 

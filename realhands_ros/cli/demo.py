@@ -1,4 +1,4 @@
-"""``realhands demo``: a synthetic ZED recording through the live system, and what came of it."""
+"""``realhands demo``: a synthetic ZED recording through the live system, and its results."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.resources import cache_folder
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import RESOLUTIONS, FilmSettings
 
 _DEFAULT = '(default: %(default)s)'
 
 
 def default_folder() -> Path:
-    """Return where recordings and results are kept: ``$XDG_CACHE_HOME/realhands/demo``."""
+    """Return the folder of recordings and results: ``$XDG_CACHE_HOME/realhands/demo``."""
     return cache_folder('demo')
 
 
@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--hands', type=int, choices=(1, 2), default=defaults.hands, help='the right one, or both'
     )
-    parser.add_argument(
-        '--resolution', choices=('VGA', 'HD720', 'HD1080'), default=defaults.resolution
-    )
+    parser.add_argument('--resolution', choices=RESOLUTIONS, default=defaults.resolution)
     parser.add_argument('--seed', type=int, default=defaults.seed, help=_DEFAULT)
     parser.add_argument(
         '--composition', action='store_true', help='all nodes in one process instead of four'
@@ -48,7 +46,6 @@ def run(args: argparse.Namespace) -> int:
         seconds=args.seconds, hands=args.hands, resolution=args.resolution, seed=args.seed
     )
     folder = (args.folder or default_folder()).resolve()
-    # Imported here, so that `realhands --help` works where ROS is not built yet.
     from realhands_ros.demo import demo_run
 
     results = folder / 'run'

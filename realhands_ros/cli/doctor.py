@@ -1,4 +1,4 @@
-"""``realhands doctor``: what is there, what that means, and what to do."""
+"""``realhands doctor``: what is installed, whether the demo can run, and what to install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`realhands eval compare`: what one configuration is worth against another."""
+"""`realhands eval compare`: differences between results, hand by hand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import argparse
 from pathlib import Path
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.report.figures import as_png, pck_figure
-from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.evaluation.summary import comparison_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +21,10 @@ def run(args: argparse.Namespace) -> int:
     if len(args.results) < 2:
         message = 'there is one result: name two or more to compare'
         raise ConfigError(message)
+    from realhands_ros.evaluation.report.figures import as_png, pck_figure
+    from realhands_ros.evaluation.result import EvaluationResult
+    from realhands_ros.evaluation.summary import comparison_text
+
     results = {name: EvaluationResult.load(path) for name, path in _named(args.results).items()}
     print(comparison_text(results))
     if args.plot is not None:
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:
-    """Return the files by their names, or by their whole paths where names are the same."""
+    """Return the files by their stems, or by their whole paths when two stems are equal."""
     stems = [path.stem for path in paths]
     is_unique = len(set(stems)) == len(stems)
     return {path.stem if is_unique else str(path): path for path in paths}

@@ -6,15 +6,13 @@ import argparse
 
 from realhands_ros.cli.eval_options import REQUIREMENT_NOT_MET
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation.live_statistics import Arrival, live_statistics
-from realhands_ros.evaluation.result import Requirement, failures
-from realhands_ros.messages.topics import WRAPPER_VERSIONS, ZedNames
+from realhands_ros.messages.topics import MESH, OBSERVATIONS, REGRESSED, WRAPPER_VERSIONS, ZedNames
 
-_TOPICS = ('hands/observations', 'hands/mesh_regressed', 'hands/mesh')
+_TOPICS = (OBSERVATIONS, REGRESSED, MESH)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is listened to, and for how long."""
+    """Declare the topics, the duration and the thresholds."""
     parser.add_argument('--seconds', type=float, default=10.0, help='(default: %(default)s)')
     parser.add_argument(
         '--camera-info',
@@ -41,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
     if not args.seconds >= 1.0:
         message = f'--seconds {args.seconds:g}: listen for at least one second'
         raise ConfigError(message)
-    wanted = [Requirement.parse(text) for text in args.require]
-    # Imported here, so that `realhands eval --help` works where ROS is not built yet.
+    from realhands_ros.evaluation.live_statistics import Arrival, live_statistics
+    from realhands_ros.evaluation.result import Requirement, failures
+
+    thresholds = [Requirement.parse(text) for text in args.require]
+    # After the thresholds, which can be checked where ROS is not installed.
     from realhands_ros.system.listener import listen
 
     prefix = f'/{args.namespace.strip("/")}/' if args.namespace.strip('/') else '/'
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     arrivals, end_ns = listen(args.camera_info, topics, args.seconds)
     found = live_statistics([Arrival(*row) for row in arrivals], args.camera_info, topics, end_ns)
     print(found.text())
-    missed = failures(wanted, found)
+    missed = failures(thresholds, found)
     for failure in missed:
         print(f'NOT MET: {failure}')
     return REQUIREMENT_NOT_MET if missed else 0

@@ -1,38 +1,32 @@
-"""Options that the subcommands of `realhands eval` share, and what they do at the end."""
+"""Options that the subcommands of `realhands eval` share, and the output of a result."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from realhands_ros.configuration import stages
-from realhands_ros.configuration.files import read_parameter_file
+from realhands_ros.cli.choices import BACKENDS
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation import result
-from realhands_ros.evaluation.methods import RefinementVariant, refinement_variants
-from realhands_ros.evaluation.replay import BASELINE_TITLES, ReplayConfig
-from realhands_ros.evaluation.report.figures import draw_figures
-from realhands_ros.evaluation.report.page import report_page
-from realhands_ros.evaluation.result import EvaluationResult, Requirement, failures
-from realhands_ros.evaluation.summary import summary_text
-from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.handnet.loading import default_weights_path
-from realhands_ros.handnet.prediction import Backend
-from realhands_ros.pipeline import PipelineConfig
-from realhands_ros.texture.stage import TextureStageConfig
+
+if TYPE_CHECKING:
+    from realhands_ros.evaluation.methods import RefinementVariant
+    from realhands_ros.evaluation.replay import ReplayConfig
+    from realhands_ros.evaluation.result import EvaluationResult, Requirement
+    from realhands_ros.pipeline import PipelineConfig
 
 # Exit codes beyond 0 and the 1 of an error without a result.
 REQUIREMENT_NOT_MET = 3
 PARTIAL_RESULT = 4
 
-_VARIANTS = {variant.name: variant for variant in refinement_variants()}
+# Names of evaluation/methods.py, which imports the refinement; a test compares them.
+_REFINEMENTS = ('none', 'sgd3', 'sgd10', 'sgd15', 'sgd15_ours', 'lm')
 _DEFAULT_REFINEMENT = 'lm'
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bool = True) -> None:
-    """Declare what runs."""
+    """Declare the pipeline: parameters, weights, hand model, refinement."""
     group = parser.add_argument_group('pipeline')
     group.add_argument(
         '--config',
@@ -43,10 +37,10 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bo
     )
     group.add_argument('--weights', type=Path, default=None, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, default=None, metavar='DIR', help='(the open hand)')
-    group.add_argument('--backend', choices=get_args(Backend), default=None, help='(auto)')
+    group.add_argument('--backend', choices=BACKENDS, default=None, help='(auto)')
     group.add_argument(
         '--refinement',
-        choices=['none', *(name for name, v in _VARIANTS.items() if v.config)],
+        choices=_REFINEMENTS,
         default=None,
         help=f'({_DEFAULT_REFINEMENT})',
     )
@@ -59,7 +53,7 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, *, with_ablation: bo
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what becomes of the result."""
+    """Declare where the result is saved, reported and plotted, and its thresholds."""
     group = parser.add_argument_group('result')
     group.add_argument('--save', type=Path, metavar='ZIP', help='keep it, for `eval compare`')
     group.add_argument('--report', type=Path, metavar='HTML', help='write a report')
@@ -75,18 +69,21 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_texture_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare the texture stage, which needs a film."""
+    """Declare the texture stage, which needs a sequence of frames."""
     parser.add_argument('--texture', action='store_true', help='run the texture stage as well')
 
 
 def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     """Return the pipeline that the options describe."""
+    from realhands_ros.pipeline import PipelineConfig
+    from realhands_ros.texture.stage import TextureStageConfig
+
     base = PipelineConfig() if args.config is None else _from_file(args.config)
     given = {'weights': args.weights, 'model_folder': args.model, 'backend': args.backend}
     handnet = replace(base.handnet, **{k: v for k, v in given.items() if v is not None})
     refinement = base.refinement
     if args.refinement is not None:
-        variant = _VARIANTS.get(args.refinement)
+        variant = _variants().get(args.refinement)
         refinement = None if variant is None else variant.config
     texture = base.texture or TextureStageConfig()
     return PipelineConfig(
@@ -98,6 +95,10 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
 
 
 def _from_file(path: Path) -> PipelineConfig:
+    from realhands_ros.configuration import stages
+    from realhands_ros.configuration.files import read_parameter_file
+    from realhands_ros.pipeline import PipelineConfig
+
     values = read_parameter_file(path)
     return PipelineConfig(
         keypoints=stages.keypoint_config(values['keypoint_node']),
@@ -108,7 +109,9 @@ def _from_file(path: Path) -> PipelineConfig:
 
 
 def replay_config(args: argparse.Namespace) -> ReplayConfig:
-    """Return what to run: the pipeline, and what is measured beside it."""
+    """Return the pipeline, and the methods that are evaluated beside it."""
+    from realhands_ros.evaluation.replay import BASELINE_TITLES, ReplayConfig
+
     return ReplayConfig(
         pipeline_config(args),
         ablation_variants(args),
@@ -118,20 +121,29 @@ def replay_config(args: argparse.Namespace) -> ReplayConfig:
 
 
 def ablation_variants(args: argparse.Namespace) -> tuple[RefinementVariant, ...]:
-    """Return what is measured beside the pipeline's own refinement."""
+    """Return the refinements that are evaluated beside the pipeline's own."""
     if not args.ablation:
         return ()
     own = args.refinement or _DEFAULT_REFINEMENT
-    return tuple(v for name, v in _VARIANTS.items() if name != own)
+    return tuple(v for name, v in _variants().items() if name != own)
 
 
-def described(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what a result says about its configuration."""
+def _variants() -> dict[str, RefinementVariant]:
+    from realhands_ros.evaluation.methods import refinement_variants
+
+    return {variant.name: variant for variant in refinement_variants()}
+
+
+def provenance(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what a result says about its configuration: network, hand model, parameters."""
+    from realhands_ros.evaluation.result import digest
+    from realhands_ros.handnet.loading import default_weights_path
+
     handnet = pipeline_config(args).handnet
     weights = handnet.weights or default_weights_path(handnet.backend, handnet.device)
     refinement = args.refinement or (f'of {args.config}' if args.config else _DEFAULT_REFINEMENT)
     return {
-        'weights': f'{weights.name} (sha256 {result.digest(weights)})'
+        'weights': f'{weights.name} (sha256 {digest(weights)})'
         if weights.is_file()
         else str(weights),
         'hand model': str(args.model or 'the open hand'),
@@ -140,8 +152,15 @@ def described(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def requirements(args: argparse.Namespace) -> list[Requirement]:
-    """Return the thresholds, before anything runs; ConfigError for one that cannot be read."""
+def check_outputs(args: argparse.Namespace) -> list[Requirement]:
+    """
+    Return the thresholds of --require, before anything runs.
+
+    Raises ConfigError for one that cannot be read, and for files that cannot be written because
+    their folder does not exist.
+    """
+    from realhands_ros.evaluation.result import Requirement
+
     for path in (args.save, args.report):
         if path is not None and not path.parent.exists():
             message = f'{path.parent} does not exist: make it, or choose another place for {path}'
@@ -149,8 +168,21 @@ def requirements(args: argparse.Namespace) -> list[Requirement]:
     return [Requirement.parse(text) for text in args.require]
 
 
-def deliver(args: argparse.Namespace, result: EvaluationResult, wanted: list[Requirement]) -> int:
-    """Print, save and report a result; return the exit code."""
+def write_outputs(
+    args: argparse.Namespace, result: EvaluationResult, thresholds: list[Requirement]
+) -> int:
+    """
+    Print a result, save it and write its report and plots as the options say.
+
+    Returns the exit code: 0, REQUIREMENT_NOT_MET, or PARTIAL_RESULT when the evaluation stopped
+    early.
+    """
+    from realhands_ros.evaluation.report.figures import draw_figures
+    from realhands_ros.evaluation.report.page import report_page
+    from realhands_ros.evaluation.result import failures
+    from realhands_ros.evaluation.summary import summary_text
+    from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+
     print(summary_text(result))
     if args.save is not None:
         result.save(args.save)
@@ -161,7 +193,7 @@ def deliver(args: argparse.Namespace, result: EvaluationResult, wanted: list[Req
         args.plot.mkdir(parents=True, exist_ok=True)
         for name, png in draw_figures(result).items():
             (args.plot / f'{name}.png').write_bytes(png)
-    missed = failures(wanted, result)
+    missed = failures(thresholds, result)
     for failure in missed:
         print(f'NOT MET: {failure}')
     if missed:

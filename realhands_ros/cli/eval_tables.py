@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realhands_ros.errors import ConfigError
-from realhands_ros.evaluation import result
-from realhands_ros.evaluation.report.figures import as_png, pck_figure
-from realhands_ros.evaluation.report.results_page import Provenance, modality_rows, results_page
-from realhands_ros.evaluation.tables_measurement import Measurements, measure
-from realhands_ros.handnet.loading import default_weights_path, read_weights_info
-from realhands_ros.synthesis.dataset_format import read_manifest
+
+if TYPE_CHECKING:
+    from realhands_ros.evaluation.tables_measurement import Measurements
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the page, write it if asked to; return 0."""
+    from realhands_ros.evaluation import result
+    from realhands_ros.evaluation.report.results_page import Provenance, results_page
+    from realhands_ros.evaluation.tables_measurement import measure
+
     weights = named_weights(args.weights)
     described = tuple(_describe(name, path) for name, path in weights.items())
     found = measure(args.dataset, weights, samples=args.samples, model_folder=args.model)
@@ -60,6 +62,9 @@ def _draw(found: Measurements, plot: Path | None, page: Path | None) -> str | No
     """Draw the curves of Fig. 8; return the picture's path as seen from the page."""
     if plot is None:
         return None
+    from realhands_ros.evaluation.report.figures import as_png, pck_figure
+    from realhands_ros.evaluation.report.results_page import modality_rows
+
     curves = {
         title: found.maps[key].arrays()
         for title, key in modality_rows(found).items()
@@ -77,6 +82,8 @@ def _draw(found: Measurements, plot: Path | None, page: Path | None) -> str | No
 def named_weights(arguments: list[str] | None) -> dict[str, Path]:
     """Return files by name, of arguments ``NAME=FILE`` or ``FILE``; ConfigError for doubles."""
     if arguments is None:
+        from realhands_ros.handnet.loading import default_weights_path
+
         return {'network': default_weights_path()}
     named: dict[str, Path] = {}
     for argument in arguments:
@@ -91,6 +98,9 @@ def named_weights(arguments: list[str] | None) -> dict[str, Path]:
 
 
 def _describe(name: str, path: Path) -> str:
+    from realhands_ros.evaluation import result
+    from realhands_ros.handnet.loading import read_weights_info
+
     info = read_weights_info(path)
     making = ', '.join(f'{key} {value}' for key, value in info.making.items())
     digest = result.digest(path)
@@ -98,6 +108,8 @@ def _describe(name: str, path: Path) -> str:
 
 
 def _dataset(folder: Path) -> str:
+    from realhands_ros.synthesis.dataset_format import read_manifest
+
     manifest = read_manifest(folder)
     backgrounds = manifest.config.get('backgrounds')
     return (

@@ -1,28 +1,94 @@
-"""`realhands export`: write what other programs read."""
+"""`realhands export onnx|openvino`: the network for other runtimes."""
 
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from realhands_ros.cli import export_onnx, export_openvino, export_rig
+if TYPE_CHECKING:
+    from realhands_ros.training.batch import TrainingBatch
 
-# A module offers SUMMARY, add_arguments(parser) and run(args) -> exit code.
-_ACTIONS: dict[str, ModuleType] = {
-    'onnx': export_onnx,
-    'openvino': export_openvino,
-    'rig': export_rig,
-}
+_SEED = (0x0C, 0)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add one subcommand per action."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    for name, module in _ACTIONS.items():
-        action = actions.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(action)
+def add_onnx_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the file and the weights."""
+    parser.add_argument('out', type=Path, metavar='OUT.onnx', help='file to write')
+    _add_weights_argument(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action; return its exit code."""
-    return int(_ACTIONS[args.action].run(args))
+def run_onnx(args: argparse.Namespace) -> int:
+    """Write an ONNX file; return 0. Raises WeightsError or ConfigError."""
+    from realhands_ros.handnet.loading import default_weights_path
+    from realhands_ros.handnet.onnx_export import export_onnx
+    from realhands_ros.handnet.weights import load_weights
+
+    network, info = load_weights(args.weights or default_weights_path('torch'))
+    export_onnx(network, args.out)
+    size = info.config.input_size
+    print(f'{args.out}: {info.config.name}, crops of {size} x {size} pixels, any batch size')
+    return 0
+
+
+def add_openvino_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the file, the weights and the hands that 8-bit ranges are measured on."""
+    parser.add_argument('out', type=Path, metavar='OUT.xml', help='file to write, with its .bin')
+    _add_weights_argument(parser)
+    parser.add_argument(
+        '--calibrate', type=Path, nargs='+', default=[], metavar='DIR', help='synthetic datasets'
+    )
+    parser.add_argument(
+        '--photographs',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='LABELLED',
+        help='photographs, half of the hands where both are given',
+    )
+    parser.add_argument(
+        '--hands', type=int, default=300, help='to calibrate with (default: %(default)s)'
+    )
+    parser.add_argument('--noise', type=Path, metavar='NPZ', help='made by `train fit-noise`')
+
+
+def run_openvino(args: argparse.Namespace) -> int:
+    """
+    Write the network as OpenVINO files, in 8-bit integers with --calibrate; return 0.
+
+    Raises WeightsError, ConfigError or DatasetError.
+    """
+    from realhands_ros.handnet.loading import default_weights_path
+    from realhands_ros.handnet.openvino_export import export_openvino
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.keypoint_noise import KeypointNoise
+    from realhands_ros.training.preparation import AS_DEPLOYED, Preparation
+    from realhands_ros.training.run_data import RunData, training_source
+    from realhands_ros.training.stream import BatchStream
+
+    network, info = load_weights(args.weights or default_weights_path('torch'))
+    batches: list[TrainingBatch] = []
+    if args.calibrate or args.photographs:
+        noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
+        stream = BatchStream(
+            training_source(
+                RunData(
+                    synthetic=args.calibrate, photographs=args.photographs, photograph_share=0.5
+                )
+            ),
+            Preparation(info.config, noise, AS_DEPLOYED),
+            hands=1,
+            seed=_SEED,
+            steps=args.hands,
+        )
+        batches = [stream[step] for step in range(len(stream))]
+    export_openvino(network, info, args.out, batches)
+    kind = f'8-bit convolutions, calibrated on {len(batches)} hands' if batches else 'float'
+    print(f'{args.out}: {info.config.name}, {kind}')
+    return 0
+
+
+def _add_weights_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--weights', type=Path, metavar='FILE', help='safetensors (default: the shipped ones)'
+    )

@@ -5,62 +5,17 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from realhands_ros.data.topology import NUM_POSE, Handedness
 from realhands_ros.errors import ConfigError, DatasetError, ProfileError
-from realhands_ros.hand.export.gltf import write_glb
-from realhands_ros.hand.export.rig import HandAnimation, HandRig
-from realhands_ros.hand.export.urdf import write_urdf
-from realhands_ros.hand.export.wavefront import write_obj
-from realhands_ros.hand.model_file import default_model_folder, load_uv_atlas
-from realhands_ros.messages.types import stamp_ns
-from realhands_ros.recordings.bag import BagFile
-from realhands_ros.recordings.topics import HANDS_TYPE, find_truth
-from realhands_ros.texture.profile import SIDES, HandProfile, load_profile
 
-# How the hands of a recording moved, for an animation.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-# Pose and translation (51,) by stamp in nanoseconds.
-Moments = dict[int, NDArray[np.float64]]
-
-_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
-
-
-def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
-    """
-    Return the movement of each hand in a HandMeshArray topic, with or without its leading slash.
-
-    Raises DatasetError when the recording cannot be read or no hand moves in it.
-    """
-    moments: dict[Handedness, Moments] = defaultdict(dict)
-    with BagFile(bag) as file:
-        name = topic if topic in file.topics else f'/{topic}'
-        find_truth(file.topics, name)
-        for _, message in file.messages({name}):
-            for hand in message.hands:
-                values = np.concatenate([hand.pose, hand.translation]).astype(np.float64)
-                if hand.handedness in _SIDES and np.isfinite(values).all():
-                    moments[_SIDES[hand.handedness]].setdefault(stamp_ns(message), values)
-    if not moments:
-        text = f'{topic} of {bag} holds no hand: name another {HANDS_TYPE} with --topic'
-        raise DatasetError(text)
-    start = min(min(stamps) for stamps in moments.values())
-    return {side: _animation(stamps, start) for side, stamps in moments.items()}
-
-
-def _animation(moments: Moments, start: int) -> HandAnimation:
-    stamps = sorted(moments)
-    values = np.stack([moments[stamp] for stamp in stamps])
-    times = 1e-9 * (np.array(stamps, dtype=np.int64) - start)
-    return HandAnimation(times, values[:, :NUM_POSE], values[:, NUM_POSE:])
-
-
-SUMMARY = 'write the hands of a profile as glTF (.glb), Wavefront (.obj) or URDF (.urdf)'
-
-_WRITERS = {'.obj': write_obj, '.urdf': write_urdf}
+    from realhands_ros.hand.export.rig import HandAnimation, HandRig
+    from realhands_ros.texture.profile import HandProfile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--hand',
-        choices=(*SIDES, 'both'),
+        choices=('right', 'left', 'both'),
         default='both',
         help='which one; OBJ and URDF get a file for each (default: %(default)s that there are)',
     )
@@ -91,18 +46,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files and name them; return 0. Raises ProfileError, ConfigError, DatasetError."""
+    from realhands_ros.hand.export.gltf import write_glb
+    from realhands_ros.hand.export.urdf import write_urdf
+    from realhands_ros.hand.export.wavefront import write_obj
+    from realhands_ros.hand.model_file import default_model_folder
+    from realhands_ros.texture.profile import load_profile
+
+    writers = {'.obj': write_obj, '.urdf': write_urdf}
     rigs = _rigs(load_profile(args.profile), args.hand, args.model or default_model_folder())
     suffix = args.out.suffix.lower()
     if suffix == '.glb':
         animations = read_movement(args.animate, args.topic) if args.animate else None
         write_glb(rigs, args.out, with_webxr_joints=args.webxr, animations=animations)
         print(f'{args.out}: {" and ".join(rig.handedness for rig in rigs)} hand')
-    elif suffix in _WRITERS:
+    elif suffix in writers:
         for rig in rigs:
             out = args.out
             if len(rigs) > 1:
                 out = out.with_stem(f'{out.stem}_{rig.handedness}')
-            print(*_WRITERS[suffix](rig, out), sep='\n')
+            print(*writers[suffix](rig, out), sep='\n')
     else:
         message = f'{args.out} ends in {suffix!r}; the formats are .glb, .obj and .urdf'
         raise ConfigError(message)
@@ -110,6 +72,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rigs(profile: HandProfile, wanted: str, folder: Path) -> list[HandRig]:
+    from realhands_ros.hand.export.rig import HandRig
+    from realhands_ros.hand.model_file import load_uv_atlas
+
     topology = load_uv_atlas(folder).key
     if profile.topology != topology:
         message = (
@@ -131,3 +96,47 @@ def _rigs(profile: HandProfile, wanted: str, folder: Path) -> list[HandRig]:
         )
         for side in sides
     ]
+
+
+def read_movement(bag: Path, topic: str) -> dict[Handedness, HandAnimation]:
+    """
+    Return the movement of each hand in a HandMeshArray topic, with or without its leading slash.
+
+    Raises DatasetError when the recording cannot be read or no hand moves in it.
+    """
+    import numpy as np
+
+    from realhands_ros.messages.decode import HANDEDNESS_OF_NUMBER
+    from realhands_ros.messages.topics import HANDS_TYPE
+    from realhands_ros.messages.types import stamp_ns
+    from realhands_ros.recordings.bag import BagFile
+    from realhands_ros.recordings.topics import find_truth
+
+    # Pose (48,) and translation (3,) of each hand by their stamp.
+    poses: dict[Handedness, dict[int, NDArray[np.float64]]] = defaultdict(dict)
+    with BagFile(bag) as file:
+        name = topic if topic in file.topics else f'/{topic}'
+        find_truth(file.topics, name)
+        for _, message in file.messages({name}):
+            for hand in message.hands:
+                values = np.concatenate([hand.pose, hand.translation]).astype(np.float64)
+                if hand.handedness in HANDEDNESS_OF_NUMBER and np.isfinite(values).all():
+                    poses[HANDEDNESS_OF_NUMBER[hand.handedness]].setdefault(
+                        stamp_ns(message), values
+                    )
+    if not poses:
+        text = f'{topic} of {bag} holds no hand: name another {HANDS_TYPE} with --topic'
+        raise DatasetError(text)
+    start_ns = min(min(stamps) for stamps in poses.values())
+    return {side: _animation(of_side, start_ns) for side, of_side in poses.items()}
+
+
+def _animation(poses: dict[int, NDArray[np.float64]], start_ns: int) -> HandAnimation:
+    import numpy as np
+
+    from realhands_ros.hand.export.rig import HandAnimation
+
+    stamps = sorted(poses)
+    values = np.stack([poses[stamp] for stamp in stamps])
+    times = 1e-9 * (np.array(stamps, dtype=np.int64) - start_ns)
+    return HandAnimation(times, values[:, :NUM_POSE], values[:, NUM_POSE:])

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realhands_ros.cli.choices import BACKENDS
 from realhands_ros.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from realhands_ros.viewing.pictures import ImageFiles, PictureOutput, VideoFile, Webcam
 
 _DEFAULT_FOLDER = Path('realhands_pictures')
+# LOOKS of viewing/mesh_overlay.py, which imports OpenCV; a test compares them.
 _LOOKS = ('shaded', 'textured', 'outline')
-_BACKENDS = ('auto', 'torch', 'compile', 'openvino')
-# What only the nodes know, by the names of the arguments.
+# Options of the nodes, which pictures do not have, by the names of the arguments.
 _NODE_OPTIONS = (
     'params_file', 'param', 'remap', 'namespace', 'use_sim_time', 'composition', 'record',
 )  # fmt: skip
@@ -71,7 +72,7 @@ def _add_lens_and_pipeline(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--no-refinement', action='store_true', help='the bare network')
     group.add_argument('--weights', type=Path, metavar='FILE', help='(the shipped)')
     group.add_argument('--model', type=Path, metavar='DIR', help='(the open hand)')
-    group.add_argument('--backend', choices=_BACKENDS, default='auto', help='(%(default)s)')
+    group.add_argument('--backend', choices=BACKENDS, default='auto', help='(%(default)s)')
 
 
 def is_wanted(args: argparse.Namespace) -> bool:
@@ -81,9 +82,10 @@ def is_wanted(args: argparse.Namespace) -> bool:
 
 def run(args: argparse.Namespace) -> int:
     """
-    Work on the pictures; return 0, or 1 when some image files could not be read.
+    Process the pictures; return 0, or 1 when some image files could not be read.
 
-    Raises ConfigError, ImageError or CalibrationError for what cannot be used.
+    Raises ConfigError, ImageError or CalibrationError for options, files and cameras that cannot
+    be used.
     """
     _check(args)
     with ExitStack() as stack:
@@ -91,8 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_of(args: argparse.Namespace, stack: ExitStack) -> PictureRun:
-    """Build everything, what is quick to refuse first."""
-    # Imported here, so that `realhands run stereo` starts without the network's libraries.
+    """Build everything; first what fails quickly."""
     from realhands_ros.pipeline import HandPipeline
     from realhands_ros.viewing.mesh_overlay import MeshOverlay
     from realhands_ros.viewing.picture_run import MeshFolder, PictureRun

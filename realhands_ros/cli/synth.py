@@ -1,4 +1,4 @@
-"""``realhands synth``: make synthetic stereo hands."""
+"""``realhands synth dataset|sheet``: make synthetic stereo images of hands."""
 
 from __future__ import annotations
 
@@ -6,52 +6,37 @@ import argparse
 import os
 from pathlib import Path
 
-from realhands_ros.cli import synth_bag
 from realhands_ros.cli.numbers import at_least_one, not_negative
 from realhands_ros.synthesis.config import (
     DEFAULT_DISTANCE_M,
     DEFAULT_MIX,
+    RESOLUTIONS,
     SHARES,
     VIEW_MIXES,
+    ZED_MODELS,
     SynthesisConfig,
     parse_mix,
 )
-from realhands_ros.synthesis.dataset_writer import write_dataset
-from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.generator import SceneGenerator
-from realhands_ros.synthesis.rigs import RESOLUTIONS, ZED_MODELS
-from realhands_ros.synthesis.sample import make_sample
-from realhands_ros.synthesis.sheet import save_picture, sheet, tile
 
 # The number of samples of the paper's set.
 PAPER_SAMPLES = 15082
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands dataset, sheet and bag."""
-    commands = parser.add_subparsers(dest='synth_command', metavar='COMMAND', required=True)
-    dataset = commands.add_parser('dataset', help='write a dataset; run again to resume')
-    dataset.add_argument('out', type=Path, help='folder of the dataset')
-    dataset.add_argument('--samples', type=int, default=PAPER_SAMPLES)
-    dataset.add_argument('--processes', type=int, default=os.cpu_count() or 1)
-    dataset.set_defaults(synth_run=_run_dataset)
-    contact = commands.add_parser('sheet', help='write one picture of many samples')
-    contact.add_argument('out', type=Path, help='PNG file')
-    contact.add_argument('--samples', type=at_least_one, default=64)
-    contact.add_argument('--columns', type=at_least_one, default=4)
-    contact.add_argument('--truth', action='store_true', help='draw masks and keypoints in')
-    contact.set_defaults(synth_run=_run_sheet)
-    for command in (dataset, contact):
-        _add_scene_arguments(command)
-    bag = commands.add_parser('bag', help=synth_bag.SUMMARY)
-    synth_bag.add_arguments(bag)
-    bag.set_defaults(synth_run=synth_bag.run)
+def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder, the number of samples and what they show."""
+    parser.add_argument('out', type=Path, help='folder of the dataset')
+    parser.add_argument('--samples', type=int, default=PAPER_SAMPLES)
+    parser.add_argument('--processes', type=int, default=os.cpu_count() or 1)
+    _add_scene_arguments(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen subcommand."""
-    args.synth_run(args)
-    return 0
+def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the picture, the number of samples in it and what they show."""
+    parser.add_argument('out', type=Path, help='PNG file')
+    parser.add_argument('--samples', type=at_least_one, default=64)
+    parser.add_argument('--columns', type=at_least_one, default=4)
+    parser.add_argument('--truth', action='store_true', help='draw masks and keypoints in')
+    _add_scene_arguments(parser)
 
 
 def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +89,10 @@ def _config(args: argparse.Namespace) -> SynthesisConfig:
     )
 
 
-def _run_dataset(args: argparse.Namespace) -> None:
+def run_dataset(args: argparse.Namespace) -> int:
+    """Write the samples that the folder does not have yet; return 0."""
+    from realhands_ros.synthesis.dataset_writer import write_dataset
+
     write_dataset(
         args.out,
         _config(args),
@@ -113,9 +101,16 @@ def _run_dataset(args: argparse.Namespace) -> None:
         processes=args.processes,
     )
     print(f'{args.samples} samples in {args.out}; see {args.out / "card.md"}')
+    return 0
 
 
-def _run_sheet(args: argparse.Namespace) -> None:
+def run_sheet(args: argparse.Namespace) -> int:
+    """Write one picture of many samples; return 0."""
+    from realhands_ros.synthesis.fast.renderer import FastRenderer
+    from realhands_ros.synthesis.generator import SceneGenerator
+    from realhands_ros.synthesis.sample import make_sample
+    from realhands_ros.synthesis.sheet import save_picture, sheet, tile
+
     generator, renderer = SceneGenerator(_config(args), args.seed), FastRenderer()
     tiles = [
         tile(make_sample(generator.scene(index), renderer), with_truth=args.truth)
@@ -123,3 +118,4 @@ def _run_sheet(args: argparse.Namespace) -> None:
     ]
     save_picture(sheet(tiles, args.columns), args.out)
     print(args.out)
+    return 0

@@ -8,12 +8,7 @@ import time
 from pathlib import Path
 
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
-from realhands_ros.synthesis.choreography import MOTIONS
-from realhands_ros.synthesis.film import FilmSettings
-from realhands_ros.synthesis.rigs import RESOLUTIONS, ZED_MODELS
-from realhands_ros.synthesis.zed_bag.record import record_bag
-
-SUMMARY = 'write a rosbag2 of a ZED that sees moving hands, with the truth in it'
+from realhands_ros.synthesis.config import MOTIONS, RESOLUTIONS, ZED_MODELS, FilmSettings
 
 _BOTH = 'both'
 _DEFAULT = '(default: %(default)s)'
@@ -54,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the bag, say where it is, how large it is and how long it took; return 0."""
+    from realhands_ros.synthesis.zed_bag.record import record_bag
+
     settings = FilmSettings(
         seconds=args.seconds,
         rate=args.rate,

@@ -1,96 +1,30 @@
-"""`realhands train`: train the network; measure the keypoint detector that it will live with."""
+"""`realhands train`: train the network; measure the keypoint detector that it works with."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from realhands_ros.cli.choices import POSE_BLENDS
 from realhands_ros.errors import WeightsError
-from realhands_ros.hand.layer import HandModel
 from realhands_ros.handnet.config import CONFIGS, HandNetConfig
-from realhands_ros.handnet.network import HandNet
-from realhands_ros.handnet.stereo import POSE_BLENDS
-from realhands_ros.handnet.weights import load_weights
-from realhands_ros.keypoints.keypoint_marks import marks_matrix, save_marks
-from realhands_ros.training.detections import fit_noise, write_detections
-from realhands_ros.training.distributed import processes
-from realhands_ros.training.feature_cache import FeatureCache, write_features
-from realhands_ros.training.hand_source import SyntheticSource
-from realhands_ros.training.keypoint_noise import KeypointNoise
-from realhands_ros.training.label_report import summary, write_report
-from realhands_ros.training.label_run import LabelRun
-from realhands_ros.training.loop import Trainer, TrainingConfig
-from realhands_ros.training.losses import LOSSES, default_loss
-from realhands_ros.training.marks_fit import blend_marks, fit_marks, mark_noise, marked_views
-from realhands_ros.training.preparation import Preparation
-from realhands_ros.training.pretrained import PRETRAINED
-from realhands_ros.training.run_data import (
-    DETECTIONS_NAME,
-    RunData,
-    cached_sources,
-    held_out_batches,
-    training_source,
-)
-from realhands_ros.training.run_folder import RunFolder
-from realhands_ros.training.stages import RECIPES, plan_by_epochs, plan_by_hands
-from realhands_ros.training.world_marks_fit import (
-    fit_world_marks,
-    marked_worlds,
-    world_error_m,
-)
 
+if TYPE_CHECKING:
+    from realhands_ros.handnet.network import HandNet
+    from realhands_ros.training.loop import TrainingConfig
+    from realhands_ros.training.run_data import RunData
+
+# The keys of LOSSES in training/losses.py, RECIPES in training/stages.py and PRETRAINED in
+# training/pretrained.py, which import PyTorch; a test compares them.
+_LOSSES = ('paper', 'metric')
+_RECIPES = ('multi', 'single', 'more', 'stereo', 'read', 'draw', 'tune', 'weigh')
+_PRETRAINED = ('landmark',)
 _DEFAULT = '(default: %(default)s)'
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands run, label, detect, fit-noise and fit-marks."""
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
-    run_parser = actions.add_parser('run', help='train; run again to go on after a stop')
-    _add_run_arguments(run_parser)
-    run_parser.set_defaults(act=_run)
-    label = actions.add_parser('label', help='make pseudo-truth for photographs without truth')
-    label.add_argument('folder', type=Path, help='photographs, in subfolders by origin or not')
-    label.add_argument('--out', type=Path, metavar='DIR', help='(default: FOLDER_labelled)')
-    label.add_argument('--teacher', type=Path, metavar='FILE', help='weights of a network')
-    label.set_defaults(act=_label)
-    detect = actions.add_parser('detect', help='run MediaPipe over a synthetic dataset')
-    detect.add_argument('dataset', type=Path)
-    detect.add_argument('--samples', type=int, help='only the first ones (default: all)')
-    detect.set_defaults(act=_detect)
-    cache = actions.add_parser('cache', help='write what a frozen encoder sees of a dataset')
-    cache.add_argument('out', type=Path, help='folder to write')
-    cache.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
-    cache.add_argument('--photographs', type=Path, nargs='+', default=[], metavar='LABELLED')
-    cache.add_argument('--noise', type=Path, metavar='NPZ', help='made by `fit-noise`')
-    cache.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
-    cache.add_argument('--start', type=Path, metavar='FILE', help='weights of the encoder')
-    cache.add_argument('--pretrained', choices=PRETRAINED, help='or a foreign encoder')
-    cache.add_argument(
-        '--teacher', type=Path, metavar='FILE', help="its say in photographs' labels"
-    )
-    cache.add_argument('--variants', type=float, default=2.0, help='of each hand ' + _DEFAULT)
-    cache.add_argument('--seed', type=int, default=0)
-    cache.add_argument('--workers', type=int, default=1, help='loader processes ' + _DEFAULT)
-    cache.set_defaults(act=_cache)
-    fit = actions.add_parser('fit-noise', help='fit the keypoint noise to the detections')
-    fit.add_argument('dataset', type=Path)
-    fit.add_argument('out', type=Path, help='npz file to write')
-    fit.set_defaults(act=_fit)
-    marks = actions.add_parser('fit-marks', help='fit where the detector marks the keypoints')
-    marks.add_argument('dataset', type=Path)
-    marks.add_argument('out', type=Path, help='npz file to write')
-    marks.add_argument('--world', action='store_true', help="fit the world landmarks' marks")
-    marks.set_defaults(act=_fit_marks)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen subcommand; return its exit code."""
-    return int(args.act(args))
-
-
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder of the run, its data, its plan and the machine."""
     parser.add_argument('out', type=Path, help='folder of the run')
     data = parser.add_argument_group('data')
     data.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
@@ -106,10 +40,10 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument('--model', type=Path, metavar='DIR', help='hand model (the open hand)')
     plan = parser.add_argument_group('plan')
     plan.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
-    plan.add_argument('--recipe', choices=RECIPES, default='multi', help=_DEFAULT)
+    plan.add_argument('--recipe', choices=_RECIPES, default='multi', help=_DEFAULT)
     plan.add_argument('--start', type=Path, metavar='FILE', help='weights to begin with')
-    plan.add_argument('--pretrained', choices=PRETRAINED, help='or begin with a foreign encoder')
-    plan.add_argument('--loss', choices=LOSSES, help='(default: metric for light)')
+    plan.add_argument('--pretrained', choices=_PRETRAINED, help='or begin with a foreign encoder')
+    plan.add_argument('--loss', choices=_LOSSES, help='(default: metric for light)')
     plan.add_argument('--pose-blend', choices=POSE_BLENDS, default='rotation', help=_DEFAULT)
     plan.add_argument('--hands', type=int, default=400_000, help='to see in all ' + _DEFAULT)
     plan.add_argument('--paper-epochs', action='store_true', help="the paper's epochs instead")
@@ -124,7 +58,18 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument('--validation-minutes', type=float, default=30.0, help=_DEFAULT)
 
 
-def _run(args: argparse.Namespace) -> int:
+def run_training(args: argparse.Namespace) -> int:
+    """Train to the end of the plan; return 0, or 130 when interrupted: run it again to go on."""
+    from realhands_ros.hand.layer import HandModel
+    from realhands_ros.training.distributed import processes
+    from realhands_ros.training.feature_cache import FeatureCache
+    from realhands_ros.training.keypoint_noise import KeypointNoise
+    from realhands_ros.training.loop import Trainer
+    from realhands_ros.training.preparation import Preparation
+    from realhands_ros.training.run_data import held_out_batches, training_source
+    from realhands_ros.training.run_folder import RunFolder
+    from realhands_ros.training.stages import plan_by_epochs, plan_by_hands
+
     config, data = _config(args), _data(args)
     hand_model = HandModel.load(args.model)
     noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
@@ -157,6 +102,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> TrainingConfig:
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.loop import TrainingConfig
+    from realhands_ros.training.losses import default_loss
+
     network = CONFIGS[args.size]
     if args.start and load_weights(args.start)[1].config != network:
         message = f'{args.start} holds weights of another size than {args.size}: give its --size'
@@ -177,6 +126,10 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
 
 def _start(args: argparse.Namespace, config: HandNetConfig) -> HandNet | None:
     """Return the network that a run begins with; None for random weights."""
+    from realhands_ros.handnet.network import HandNet
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.pretrained import PRETRAINED
+
     if args.start:
         return load_weights(args.start)[0]
     if args.pretrained is None:
@@ -187,6 +140,8 @@ def _start(args: argparse.Namespace, config: HandNetConfig) -> HandNet | None:
 
 
 def _data(args: argparse.Namespace) -> RunData:
+    from realhands_ros.training.run_data import RunData
+
     return RunData(
         photographs=args.photographs,
         photograph_share=args.photograph_share,
@@ -226,30 +181,74 @@ def _settings(
     }
 
 
-def _label(args: argparse.Namespace) -> int:
-    out = args.out or args.folder.with_name(args.folder.name + '_labelled')
-    label_run = LabelRun(args.folder, out, args.teacher)
-    counts = label_run.label()
-    write_report(out, args.folder, counts)
-    print(f'{summary(out, counts)}\n{out}')
-    return 0
+def add_detect_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dataset."""
+    parser.add_argument('dataset', type=Path)
+    parser.add_argument('--samples', type=int, help='only the first ones (default: all)')
 
 
-def _detect(args: argparse.Namespace) -> int:
+def run_detect(args: argparse.Namespace) -> int:
+    """Write MediaPipe's detections beside the dataset; return 0."""
+    from realhands_ros.training.detections import write_detections
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     path = args.dataset / DETECTIONS_NAME
     write_detections(SyntheticSource(args.dataset), path, args.samples)
     print(path)
     return 0
 
 
-def _cache(args: argparse.Namespace) -> int:
+def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the photographs, where the labels go, and who has a say in them."""
+    parser.add_argument('folder', type=Path, help='photographs, in subfolders by origin or not')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='(default: FOLDER_labelled)')
+    parser.add_argument('--teacher', type=Path, metavar='FILE', help='weights of a network')
+
+
+def run_label(args: argparse.Namespace) -> int:
+    """Make pseudo-truth for photographs, a card and sheets to look at; return 0."""
+    from realhands_ros.training.label_report import summary, write_report
+    from realhands_ros.training.label_run import LabelRun
+
+    out = args.out or args.folder.with_name(args.folder.name + '_labelled')
+    counts = LabelRun(args.folder, out, args.teacher).label()
+    write_report(out, args.folder, counts)
+    print(f'{summary(out, counts)}\n{out}')
+    return 0
+
+
+def add_cache_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder to write, the data and the encoder."""
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument('--synthetic', type=Path, nargs='+', default=[], metavar='DIR')
+    parser.add_argument('--photographs', type=Path, nargs='+', default=[], metavar='LABELLED')
+    parser.add_argument('--noise', type=Path, metavar='NPZ', help='made by `fit-noise`')
+    parser.add_argument('--size', choices=CONFIGS, default='light', help=_DEFAULT)
+    parser.add_argument('--start', type=Path, metavar='FILE', help='weights of the encoder')
+    parser.add_argument('--pretrained', choices=_PRETRAINED, help='or a foreign encoder')
+    parser.add_argument(
+        '--teacher', type=Path, metavar='FILE', help="its say in photographs' labels"
+    )
+    parser.add_argument('--variants', type=float, default=2.0, help='of each hand ' + _DEFAULT)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--workers', type=int, default=1, help='loader processes ' + _DEFAULT)
+
+
+def run_cache(args: argparse.Namespace) -> int:
+    """Write what a frozen encoder sees of the data; return 0."""
+    from realhands_ros.handnet.network import HandNet
+    from realhands_ros.handnet.weights import load_weights
+    from realhands_ros.training.feature_cache import write_features
+    from realhands_ros.training.keypoint_noise import KeypointNoise
+    from realhands_ros.training.run_data import cached_sources
+
     config = CONFIGS[args.size]
     network = _start(args, config) or HandNet(config)
     noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
-    sources = cached_sources(args.synthetic, args.photographs, args.variants)
     crops = write_features(
         network.eval(),
-        sources,
+        cached_sources(args.synthetic, args.photographs, args.variants),
         noise,
         args.out,
         seed=args.seed,
@@ -260,7 +259,18 @@ def _cache(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fit(args: argparse.Namespace) -> int:
+def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dataset, whose detections `train detect` wrote, and the file to write."""
+    parser.add_argument('dataset', type=Path)
+    parser.add_argument('out', type=Path, help='npz file to write')
+
+
+def run_fit_noise(args: argparse.Namespace) -> int:
+    """Fit the detector's noise and print its size; return 0."""
+    from realhands_ros.training.detections import fit_noise
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     noise = fit_noise(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     noise.save(args.out)
     spread = noise.factor @ noise.factor.T
@@ -271,9 +281,24 @@ def _fit(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fit_marks(args: argparse.Namespace) -> int:
+def add_fit_marks_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dataset, the file to write, and which marks are meant."""
+    add_fit_arguments(parser)
+    parser.add_argument('--world', action='store_true', help="fit the world landmarks' marks")
+
+
+def run_fit_marks(args: argparse.Namespace) -> int:
+    """Fit where on the hand the detector marks each keypoint, print the errors; return 0."""
+    import numpy as np
+
+    from realhands_ros.keypoints.keypoint_marks import save_marks
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.marks_fit import blend_marks, fit_marks, mark_noise, marked_views
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+
     if args.world:
         return _fit_world_marks(args)
+
     views = marked_views(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     measured = fit_marks(views)
     matrix = blend_marks(measured)
@@ -291,6 +316,16 @@ def _fit_marks(args: argparse.Namespace) -> int:
 
 
 def _fit_world_marks(args: argparse.Namespace) -> int:
+    """Fit where on the hand the world landmarks lie, print the errors; return 0."""
+    from realhands_ros.keypoints.keypoint_marks import marks_matrix, save_marks
+    from realhands_ros.training.hand_source import SyntheticSource
+    from realhands_ros.training.run_data import DETECTIONS_NAME
+    from realhands_ros.training.world_marks_fit import (
+        fit_world_marks,
+        marked_worlds,
+        world_error_m,
+    )
+
     image_marks = marks_matrix('mediapipe')
     views = marked_worlds(SyntheticSource(args.dataset), args.dataset / DETECTIONS_NAME)
     matrix = fit_world_marks(views, image_marks)

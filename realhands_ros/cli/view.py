@@ -16,7 +16,7 @@ _DEFAULT = '(default: %(default)s)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is shown, and where."""
+    """Declare the recording or the live system, the destination and the topics."""
     parser.add_argument(
         'bag', type=Path, nargs='?', help='rosbag2 folder, or an mcap or db3 file, with images'
     )
@@ -60,7 +60,11 @@ def _add_cameras(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show; return 0. Raises ConfigError where Rerun, a screen or an option is missing."""
+    """
+    Show a recording or the live system; return 0.
+
+    Raises ConfigError where Rerun, a screen or an option is missing.
+    """
     from realhands_ros.viewing.rerun_scene import Destination
 
     if args.live == (args.bag is not None):
@@ -106,7 +110,6 @@ def _run_bag(args: argparse.Namespace, destination: Destination) -> int:
 
 
 def _run_live(args: argparse.Namespace, destination: Destination) -> int:
-    # Imported here, so that bags can be viewed where ROS is not built.
     from realhands_ros.system.live_view import LiveTopics, show_live
     from realhands_ros.viewing.rerun_scene import RerunScene, SceneConfig
 

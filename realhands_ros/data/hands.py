@@ -19,7 +19,8 @@ from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_SHAPE, Handedness
 # the nodes turn them into messages. Metres, radians, the left optical frame; pixels of the
 # rectified images with the centre of the top-left pixel at (0, 0).
 
-FloatArray = NDArray[np.floating[Any]]
+# Of either precision: stages compute in float64, messages hold float32.
+Floats = NDArray[np.floating[Any]]
 
 
 class MeshStage(IntEnum):
@@ -54,12 +55,12 @@ class HandView:
     ``weak_camera`` (3,) is the network's (s, tx, ty) for the crop.
     """
 
-    keypoints_px: FloatArray
-    keypoint_scores: FloatArray
-    crop_affine: FloatArray | None = None
+    keypoints_px: Floats
+    keypoint_scores: Floats
+    crop_affine: Floats | None = None
     crop: NDArray[np.uint8] | None = None
     silhouette: NDArray[np.uint8] | None = None
-    weak_camera: FloatArray | None = None
+    weak_camera: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,15 @@ class HandMesh:
 
     id: str
     handedness: Handedness
-    vertices_cam: FloatArray
-    keypoints_cam: FloatArray
-    pose_aa: FloatArray
-    translation: FloatArray
+    vertices_cam: Floats
+    keypoints_cam: Floats
+    pose_aa: Floats
+    translation: Floats
     topology_key: str
-    shape: FloatArray = field(default_factory=lambda: np.zeros(NUM_SHAPE, np.float32))
-    keypoint_scores: FloatArray = field(default_factory=lambda: np.ones(NUM_KEYPOINTS, np.float32))
-    vertex_offsets: FloatArray | None = None
-    wrist_covariance: FloatArray | None = None
+    shape: Floats = field(default_factory=lambda: np.zeros(NUM_SHAPE, np.float32))
+    keypoint_scores: Floats = field(default_factory=lambda: np.ones(NUM_KEYPOINTS, np.float32))
+    vertex_offsets: Floats | None = None
+    wrist_covariance: Floats | None = None
     handedness_score: float = 1.0
     score: float = 1.0
     stage: MeshStage = MeshStage.UNKNOWN
@@ -174,6 +175,22 @@ class HandTexture:
         it is shown, not for every frame.
         """
         return self.fill(self.colours, self.coverage_map)
+
+
+@dataclass(frozen=True, eq=False)
+class MeshTopology:
+    """
+    The topology of one model and handedness; mirrors msg/HandTopology.msg.
+
+    ``faces`` (1538, 3) counter-clockwise seen from outside; ``uv`` (M, 2) in [0, 1], (0, 0) being
+    the atlas's bottom-left corner; ``face_uv`` (1538, 3) the uv of each corner of each face;
+    ``key`` the digest of the three, by which meshes name their topology.
+    """
+
+    faces: NDArray[np.int64]
+    uv: NDArray[np.float32]
+    face_uv: NDArray[np.int32]
+    key: str
 
 
 # The colours that tell left from right wherever hands are drawn.

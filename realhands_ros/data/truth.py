@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import crop_image
 from realhands_ros.geometry.rasterizer import projected_mask
 
-FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

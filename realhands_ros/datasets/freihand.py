@@ -24,10 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_POSE, NUM_SHAPE, NUM_VERTICES
 from realhands_ros.errors import DatasetError
-
-FloatArray = NDArray[np.float64]
 
 FreiHandSet = Literal['training', 'evaluation']
 FreiHandPart = Literal['all', 'train', 'validation']

@@ -22,8 +22,8 @@ from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.topics import find_camera
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.dataset_format import GENERATOR_VERSION
-from realhands_ros.synthesis.film import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.system.graph import Wiring, zed_remappings
 from realhands_ros.viewing.bag_view import save_rrd
@@ -34,7 +34,7 @@ _CAMERA = 'zed'
 
 @dataclass(frozen=True, eq=False)
 class DemoRun:
-    """What a replay gave: timing, processes, accuracy, and the files they were found in."""
+    """The results of a replay: timing, load of the processes, accuracy, and the bags."""
 
     trial: Trial
     latency: TrialLatency
@@ -49,7 +49,7 @@ class DemoRun:
         ))  # fmt: skip
 
     def write_pictures(self, folder: Path) -> Iterator[Path]:
-        """Write a video, and a Rerun recording where Rerun is installed; give each file."""
+        """Write a video, and a Rerun recording where Rerun is installed; yields each file."""
         recording, results = self.trial.recording, self.trial.results
         yield write_video(recording, results, folder / 'demo.mp4')
         if util.find_spec('rerun') is not None:
@@ -73,7 +73,7 @@ def recording(folder: Path, settings: FilmSettings) -> Path:
 
 
 def replay(bag: Path, folder: Path, *, rate: float = 1.0, composition: bool = False) -> DemoRun:
-    """Run the live system on a recording; ``folder`` takes what it publishes."""
+    """Run the live system on a recording; its results are recorded in ``folder``."""
     wiring = Wiring(
         remappings=zed_remappings(_VERSION, _CAMERA),
         parameters={'stereo': True},

@@ -1,4 +1,4 @@
-"""A video of what the live system made of a recording."""
+"""A video of the live system's results on a recording."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_video(recording: Path, hands: Path, path: Path) -> Path:
     """
     Write a video (.mp4) of the left images with the meshes on them, textured hands beside them.
 
-    ``hands`` is the bag of what the system published of ``recording``. Raises what BagView and
+    ``hands`` is the bag of the system's results on ``recording``. Raises what BagView and
     VideoOutput raise.
     """
     panels = _Panels()
@@ -46,14 +46,14 @@ def write_video(recording: Path, hands: Path, path: Path) -> Path:
 
 
 def _shown(recording: Path, hands: Path) -> Iterator[tuple[int, SceneFrame]]:
-    """Give some frames a second, and when they were taken; those that the system dropped never."""
+    """Yield frames at the video's rate with their times, without those that the system dropped."""
     with ExitStack() as stack:
-        answered = set(RecordedHands(hands, stack).stamps())
+        with_result = set(RecordedHands(hands, stack).stamps())
     first_ns, due_ns = None, 0
     for frame in BagView(recording, hands):
         first_ns = frame.stamp_ns if first_ns is None else first_ns
         since_start_ns = frame.stamp_ns - first_ns
-        if frame.stamp_ns in answered and since_start_ns >= due_ns:
+        if frame.stamp_ns in with_result and since_start_ns >= due_ns:
             due_ns = since_start_ns + _PERIOD_NS
             yield since_start_ns, frame
 
@@ -79,7 +79,7 @@ class _Panels:
         self, hand: HandMesh | None, atlases: Mapping[str, Image], view: str, size: int
     ) -> Image:
         if hand is not None and hand.id in atlases:
-            # The atlas belongs to the user's hand: it goes on where the hand comes back anew.
+            # The atlas is the user's skin, so it stays valid when the hand gets a new track.
             self._atlases[hand.handedness] = atlases[hand.id]
         atlas = None if hand is None else self._atlases.get(hand.handedness)
         if hand is None or atlas is None:

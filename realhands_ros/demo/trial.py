@@ -1,4 +1,4 @@
-"""A trial: the nodes as processes, a recording played to them at its own pace, all recorded."""
+"""A trial: the nodes as processes, a recording played to them in real time, results recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.graph import Wiring, player_command, recorder_command
 from realhands_ros.system.supervisor import Supervisor, stop_on_signals
 
-# What processes cost: processor time and memory, sampled while they run.
+# Processor time and memory of processes, sampled while they run.
 
 _PERIOD_S = 0.5
 
@@ -29,7 +29,7 @@ class ProcessLoad:
     """
     Processor time and memory of one process, its children not included.
 
-    ``cpu_percent`` is that of one core, averaged over the time that was asked for: two busy cores
+    ``cpu_percent`` is relative to one core, averaged over the requested interval: two busy cores
     are 200. ``peak_mb`` is the largest resident set in 10^6 bytes, shared libraries included.
     """
 
@@ -58,10 +58,10 @@ class LoadSampler:
         self, begin_s: float = -float('inf'), end_s: float = float('inf')
     ) -> dict[str, ProcessLoad]:
         """
-        Return what each process cost from ``begin_s`` to ``end_s`` (time.monotonic), by name.
+        Return the load of each process from ``begin_s`` to ``end_s`` (time.monotonic), by name.
 
-        Samples are half a second apart: so are the ends of what is averaged. The peak is that of
-        all samples.
+        Samples are half a second apart, which limits the precision of the interval. The peak is
+        that of all samples.
         """
         return {name: _load(samples, begin_s, end_s) for name, samples in self._samples.items()}
 
@@ -92,7 +92,7 @@ class LoadSampler:
             try:
                 cpu_s = sum(process.cpu_times()[:2])
                 memory_mb = 1e-6 * process.memory_info().rss
-            except psutil.Error:  # it has ended: what was seen until now stands
+            except psutil.Error:  # it has ended: the samples so far stay
                 continue
             self._samples[name].append(_Sample(time.monotonic(), cpu_s, memory_mb))
 
@@ -110,18 +110,19 @@ def _load(samples: list[_Sample], begin_s: float, end_s: float) -> ProcessLoad:
 
 _PUBLISHED, _RECEIVED, _RESULTS = 'published.json', 'received.json', 'results'
 _POLL_S = 0.1
-# What is loaded once the nodes listen costs a core for a moment that no live system sees again.
+# Nodes load libraries for a moment after they have subscribed. Playing waits for that, because it
+# would delay the first frames once and say nothing of the live system.
 _SETTLE_S = 2.0
 
 
 @dataclass(frozen=True)
 class Trial:
     """
-    What came of it.
+    The recording, the results and their times.
 
     ``published``: each message of the recording and when it was sent; ``received``: each result
-    and when it reached the recorder, both by one monotonic clock. ``results``: the bag of what was
-    received. ``loads``: of the time while it played, by the name of each process.
+    and when it reached the recorder, both by one monotonic clock. ``results``: the bag of the
+    received messages. ``loads``: of the processes by name, while the recording played.
     """
 
     recording: Path
@@ -146,7 +147,7 @@ def run_trial(
     recording cannot be played, and KeyboardInterrupt when a signal ended the trial.
     """
     with BagFile(recording):
-        pass  # it can be opened: said before anything is started
+        pass  # raises before any process is started
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / _RESULTS
     commands = wiring.commands()
@@ -167,7 +168,7 @@ def run_trial(
 def _play(
     commands: Mapping[str, Sequence[str]], player: Sequence[str], say: Callable[[str], None]
 ) -> LoadSampler:
-    """Run everything until the player ends; return what the nodes cost meanwhile."""
+    """Run everything until the player ends; return the sampler of the nodes' loads."""
     environment = environment_with_profile()
     with (
         stop_on_signals() as stop,
@@ -191,13 +192,13 @@ def _play(
 def _loads_while_playing(
     sampler: LoadSampler, published: Sequence[Arrival]
 ) -> dict[str, ProcessLoad]:
-    """Return what the nodes cost from the first message to the last; their start is left out."""
+    """Return the loads from the first message to the last; the start of the nodes is left out."""
     times_s = [1e-9 * message.arrived_ns for message in published]
     return sampler.loads(min(times_s), max(times_s)) if times_s else sampler.loads()
 
 
 def _nothing(text: str) -> None:
-    """Say nothing: that the recording is over is no news."""
+    """Drop the supervisor's message that the player has ended, which is expected."""
 
 
 def _arrivals(path: Path) -> tuple[Arrival, ...]:

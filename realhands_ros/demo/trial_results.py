@@ -1,4 +1,4 @@
-"""What a trial says about the running system: latency, load, accuracy."""
+"""Latency, load and accuracy of the running system, measured by a trial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.demo.trial import ProcessLoad, Trial
 from realhands_ros.errors import DatasetError
-from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, assemble
+from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, make_result
 from realhands_ros.evaluation.metrics import latency_percentiles
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
@@ -23,9 +23,9 @@ from realhands_ros.recordings.hands import RecordedHands
 from realhands_ros.recordings.topics import find_camera, find_truth
 from realhands_ros.recordings.truth import TruthStream
 
-# Latency, rate and drops of each stage of a running system, from what was sent and received.
+# Latency, rate and drops of each stage, from the times of sending and receiving.
 
-# Each stage's result, the result that it is made from (None: the left image) and its name.
+# Name of the stage, topic of its result, topic of its input (None: the left image).
 _STAGES = (
     ('keypoints', 'hands/observations', None),
     ('handnet', 'hands/mesh_regressed', 'hands/observations'),
@@ -39,9 +39,9 @@ END_TO_END = _STAGES[-1][0]
 @dataclass(frozen=True)
 class StageLatency:
     """
-    One row of the table.
+    One row of the latency table.
 
-    ``frames``: how many results came; ``rate``: results a second; ``milliseconds``: percentiles
+    ``frames``: number of results; ``rate``: results a second; ``milliseconds``: percentiles
     'p50', 'p95', 'p99' of the time from the stage's input to its result, transport included.
     """
 
@@ -82,7 +82,7 @@ def trial_latency(trial: Trial, image_topic: str) -> TrialLatency:
     return TrialLatency(len(images), sum(stamp not in meshes for stamp in images), stages)
 
 
-# How good what a running system published was, against the truth in the recording.
+# Accuracy of the published meshes against the truth in the recording.
 
 
 def score_trial(trial: Trial) -> EvaluationResult:
@@ -121,7 +121,7 @@ def score_trial(trial: Trial) -> EvaluationResult:
         message = 'no frame came through the system: the reason is in what the nodes said above'
         raise DatasetError(message)
     outcome = Outcome(evaluator, {REGRESSED: REGRESSED, REFINED: REFINED}, Columns(), 0)
-    return assemble(outcome, {'source': str(trial.recording)}, None, 0.0, dropped)
+    return make_result(outcome, {'source': str(trial.recording)}, None, 0.0, dropped)
 
 
 def _of_the_same_hands(

@@ -1,1 +1,1 @@
-"""Measures of how good reconstructions are, baselines, and reports."""
+"""Metrics, scores, replay of recordings, baselines to compare with, results and reports."""

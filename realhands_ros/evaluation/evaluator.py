@@ -1,4 +1,4 @@
-"""Takes in what the pipeline made of each frame and what was true, and gives the result."""
+"""Scores of meshes against the ground truth, frame by frame, and the result made of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
 from realhands_ros.data.truth import TrackedTruth, TrueHand
 from realhands_ros.evaluation import result
-from realhands_ros.evaluation.methods import Knows, Reconstruction
+from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.evaluation.metrics import (
     FREIHAND_PCK_THRESHOLDS,
     TrackedHand,
@@ -27,7 +28,7 @@ from realhands_ros.evaluation.metrics import (
     procrustes_aligned,
     root_relative,
 )
-from realhands_ros.evaluation.pictures import Showcase
+from realhands_ros.evaluation.pictures import ExtremeFrames
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.scores import (
     ALL_METRICS,
@@ -41,9 +42,8 @@ from realhands_ros.evaluation.scores import (
 )
 from realhands_ros.geometry.camera import PinholeCamera
 
-# Errors summed over all hands: where on the hand they are, and how they are distributed.
+# Errors summed over all hands: by vertex and keypoint, and as PCK curves.
 
-FloatArray = NDArray[np.float64]
 
 _MM = 1000.0
 _WRIST = 0
@@ -66,7 +66,7 @@ class ErrorMaps:
         self._curves = {name: np.zeros(len(FREIHAND_PCK_THRESHOLDS)) for name in _CURVES}
 
     def add(self, found: Reconstruction, truth: TrueHand) -> None:
-        """Take in a hand; one without a mesh, or whose truth has none, is passed over."""
+        """Add the errors of a hand; one without a mesh, or whose truth has none, is skipped."""
         if found.vertices is None or truth.vertices is None:
             return
         self._count += 1
@@ -104,7 +104,7 @@ def _aligned_errors(found: FloatArray, truth: FloatArray, *, mirror: bool) -> Fl
 
 
 class Columns:
-    """Rows of named numbers; a name that a row lacks, or that came up later, is NaN there."""
+    """Rows of named numbers; NaN where a row lacks a name that another row has."""
 
     def __init__(self) -> None:
         self._columns: dict[str, array[float]] = {}
@@ -128,18 +128,18 @@ class Columns:
         return {name: np.array(column, np.float64) for name, column in self._columns.items()}
 
 
-# A hand is the true one whose keypoints are nearest in the left image, if they lie no farther off
-# than this share of its box; an error in depth does not make it another hand.
+# A mesh is matched to the true hand whose keypoints are nearest in the left image, within this
+# share of the true hand's box. Errors in depth do not change the match.
 _SAME_HAND = 0.5
-# What tells good frames from bad ones; the first that the first hand has.
+# Frames are ranked by the first of these metrics that the first hand has.
 _RANKED_BY = ('pa_mpvpe_proper', 'pa_mpjpe_proper', 'keypoints_px', 'silhouette_iou')
-# A hand must be found when every view shows this share of its keypoints.
+# A true hand that is not found counts as a miss when every view shows this share of its keypoints.
 _DUE_SHARE = 0.6
 
 
 @dataclass
 class Numbering:
-    """Numbers for names, in the order of their first appearance."""
+    """Gives each name a number, in the order of their first appearance."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -176,7 +176,7 @@ class FrameEvaluator:
         self.true_hands = 0
         self.has_truth = False
         self.ranked_by: str | None = None
-        self.showcase = Showcase(faces)
+        self.extremes = ExtremeFrames(faces)
         # Which way round a triangle is makes no difference to what it covers.
         self._faces = faces['right']
         self._track_numbers, self._truth_numbers = Numbering(), Numbering()
@@ -190,14 +190,15 @@ class FrameEvaluator:
         baselines: Mapping[str, Sequence[Reconstruction | None]] | None = None,
     ) -> None:
         """
-        Take in the meshes of each stage, in the same order, and the true hands if known.
+        Score the meshes of each stage, which are in the same order, against the true hands.
 
-        ``extras`` are scores of the meshes from elsewhere, none or one a mesh. ``baselines``: what
-        each of them makes of the same hands, None where it finds nothing.
+        ``truth`` is None for a frame without annotation. ``extras``: further scores of the meshes,
+        none at all or one entry a mesh. ``baselines``: the reconstructions of the same hands by
+        each baseline, None where it has no result.
         """
         final = meshes[self.stages[-1]]
         for hand in truth or ():
-            # Numbered when they appear, found or not, so that results can be compared.
+            # Numbered whether found or not, so that two results number hands alike.
             self._truth_numbers(hand.id)
         pairs = self._matched(frame, final, truth)
         errors = []
@@ -212,22 +213,22 @@ class FrameEvaluator:
             self.views.add(seen | (extras[row] if extras else {}))
             if truth is None or true_hand is not None:
                 errors += self._error(scores)
-            self._note_shared(mesh, true_hand)
-        self.showcase.offer(self.frames, frame, final, truth or (), errors)
+            self._add_identity(mesh, true_hand)
+        self.extremes.offer(self.frames, frame, final, truth or (), errors)
         self.frames += 1
 
-    def steadiness(self) -> dict[str, Scores]:
-        """Return, by stage, the scores of TRACK_METRICS."""
-        steadiness = {}
+    def track_scores(self) -> dict[str, Scores]:
+        """Return the scores of TRACK_METRICS by stage."""
+        by_stage = {}
         for stage in self.stages:
             scores = self.tracks[stage].scores()
             errors = self.track_errors[stage].scores()
             if 'jitter' in errors:
                 scores['jitter_error'] = errors['jitter']
-            steadiness[stage] = scores
-        return steadiness
+            by_stage[stage] = scores
+        return by_stage
 
-    def _note_shared(self, mesh: HandMesh, truth: TrackedTruth | None) -> None:
+    def _add_identity(self, mesh: HandMesh, truth: TrackedTruth | None) -> None:
         self.shared.add({
             'frame': float(self.frames),
             'track': float(self._track_numbers(mesh.id)),
@@ -241,7 +242,7 @@ class FrameEvaluator:
         meshes: Sequence[HandMesh],
         truth: Sequence[TrackedTruth] | None,
     ) -> dict[int, int]:
-        """Return the row of the true hand of each mesh that has one, and count."""
+        """Match meshes with true hands and count; return rows of truth by rows of meshes."""
         if truth is None:
             return {}
         self.has_truth = True
@@ -284,12 +285,12 @@ class FrameEvaluator:
         scores: Scores = {}
         if found is not None and truth is not None and truth.hand is not None:
             scores = hand_scores(found, truth.hand)
-            if found.knows >= Knows.ORIENTATION:
+            if found.level >= PoseLevel.ORIENTATION:
                 self.maps[key].add(found, truth.hand)
         self.scores[key].add(scores)
 
     def _error(self, scores: Scores) -> list[float]:
-        """Return by how much a hand is wrong, nothing where that is not known."""
+        """Return a hand's error by the ranking metric, an empty list where it has none."""
         if self.ranked_by is None:
             self.ranked_by = next((name for name in _RANKED_BY if name in scores), None)
         if self.ranked_by not in scores:
@@ -301,7 +302,7 @@ class FrameEvaluator:
 def _distances(
     frame: StereoFrame, meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]
 ) -> FloatArray:
-    """Return mean keypoint distances in the left image, in boxes of the true hand, (P, T)."""
+    """Return mean keypoint distances (P, T) in the left image, in sizes of the true hand's box."""
     camera = frame.cameras[0]
     table = np.full((len(meshes), len(truth)), np.inf)
     for column, true_hand in enumerate(truth):
@@ -329,12 +330,12 @@ def _seen_keypoints(mesh: HandMesh, camera: PinholeCamera) -> tuple[FloatArray, 
     return projected, np.isfinite(projected).all(axis=1)
 
 
-# From what was collected frame by frame to a result.
+# The result of an evaluation, from the scores of its frames.
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Scores, titles of the stages, milliseconds by stage, and how many hands gave no mesh."""
+    """Scores, titles of the stages, milliseconds by stage, and the number of rejected hands."""
 
     evaluator: FrameEvaluator
     titles: Mapping[str, str]
@@ -342,7 +343,7 @@ class Outcome:
     rejected: int
 
 
-def assemble(
+def make_result(
     outcome: Outcome,
     about: Mapping[str, Any],
     partial: str | None,
@@ -350,9 +351,10 @@ def assemble(
     skipped: int,
 ) -> EvaluationResult:
     """
-    Return the result.
+    Return the result of an evaluation.
 
-    ``about`` names the source and the configuration; ``skipped`` counts what gave no frame.
+    ``about`` names the source and the configuration; ``partial`` says why the evaluation stopped
+    early, None if it did not; ``skipped``: number of messages or pictures that gave no frame.
     """
     found = outcome.evaluator
     counts: Counter[str] = Counter()
@@ -375,10 +377,10 @@ def assemble(
             **{stage: found.scores[stage].arrays() for stage in outcome.titles},
             'views': found.views.arrays(),
         },
-        tracks=found.steadiness(),
+        tracks=found.track_scores(),
         maps={stage: found.maps[stage].arrays() for stage in outcome.titles},
         counts=dict(counts),
         timing=outcome.timing.arrays(),
         elapsed_s=elapsed_s,
-        pictures=found.showcase.pictures(found.ranked_by),
+        pictures=found.extremes.pictures(found.ranked_by),
     )

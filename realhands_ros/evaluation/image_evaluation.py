@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from realhands_ros.errors import DatasetError
-from realhands_ros.evaluation.evaluator import assemble
+from realhands_ros.evaluation.evaluator import make_result
 from realhands_ros.evaluation.image_folder import ImageFolder
 from realhands_ros.evaluation.replay import Replay, ReplayConfig
 from realhands_ros.evaluation.result import EvaluationResult
@@ -28,7 +28,7 @@ def evaluate_images(
     images = ImageFolder(folder)
     keypoints = replace(config.pipeline.keypoints, still_images=True)
     pipeline = replace(config.pipeline, keypoints=keypoints)
-    with Replay(replace(config, pipeline=pipeline, forget=True)) as replay:
+    with Replay(replace(config, pipeline=pipeline, independent_frames=True)) as replay:
         start, stopped = time.perf_counter(), None
         try:
             frames = replay.run(iter(images))
@@ -47,4 +47,4 @@ def evaluate_images(
             'truth': 'yes' if replay.evaluator.has_truth else 'none',
             'skipped': dict(images.skipped),
         }
-        return assemble(replay.outcome(), about, stopped, elapsed, images.skipped.total())
+        return make_result(replay.outcome(), about, stopped, elapsed, images.skipped.total())

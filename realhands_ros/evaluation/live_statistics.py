@@ -1,4 +1,4 @@
-"""Latency and drops of a running system, from what arrived when; no ROS in here."""
+"""Latency and drops of a running system, from the arrival times of messages; without ROS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realhands_ros.evaluation.scores import ALL_METRICS
 from realhands_ros.evaluation.summary import text_table
 
 METRICS = ('fps', 'dropped', 'latency_p50', 'latency_p95', 'latency_p99')
-# What is younger than this at the end may still have been on its way.
+# Frames younger than this at the end are not counted: their results may still be on the way.
 _GRACE_NS = 500_000_000
 
 
@@ -27,7 +27,7 @@ class Arrival(NamedTuple):
 @dataclass(frozen=True)
 class LiveStatistics:
     """
-    What became of the camera's frames on each topic.
+    Rate, drops and latency of each topic, relative to the camera's frames.
 
     ``frames``: how many are counted; ``camera_fps``: frames of the camera a second; ``topics``:
     the figures of METRICS by topic. The latency runs from the arrival of a frame's camera_info to
@@ -59,8 +59,8 @@ def live_statistics(
     """
     Return the statistics of what arrived until ``end_ns``; DatasetError without any frame.
 
-    A stamp that the camera repeats counts once. Frames from before the listener saw them are left
-    out, and those that were too young at the end.
+    A stamp that the camera repeats counts once. Frames whose camera_info the
+    listener missed and frames of the last half second are not counted.
     """
     taken = {a.stamp_ns: a.arrived_ns for a in reversed(arrivals) if a.topic == camera_topic}
     due = {s: at for s, at in taken.items() if at <= end_ns - _GRACE_NS}

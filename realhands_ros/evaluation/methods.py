@@ -1,4 +1,4 @@
-"""Ways to get from an observation to a hand, with one interface, and what they give."""
+"""Methods that reconstruct a hand from an observation: their interface, result and variants."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
@@ -17,13 +17,16 @@ from realhands_ros.refinement.energy import EnergyConfig
 from realhands_ros.refinement.gradient_descent import GradientDescentConfig
 from realhands_ros.refinement.refiner import RefinementConfig
 
-# A hand that some method reconstructed, and how much of it the method finds out.
-
-FloatArray = NDArray[np.float64]
+# A reconstructed hand, and how much of its pose the method estimates.
 
 
-class Knows(IntEnum):
-    """How much of a hand a method finds out; each level includes those before it."""
+class PoseLevel(IntEnum):
+    """
+    How much of a hand's pose a method estimates; each level includes those before it.
+
+    FORM: shape and finger pose, up to a similarity, so that only aligned errors mean something.
+    ORIENTATION: also the rotation of the wrist and the size. POSITION: also where the wrist is.
+    """
 
     FORM = 0
     ORIENTATION = 1
@@ -36,17 +39,18 @@ class Reconstruction:
     A reconstructed hand in the rig's frame, metres.
 
     ``keypoints`` (21, 3); ``vertices`` (778, 3), None for methods without a mesh; ``root_aa``
-    (3,): axis-angle of the wrist, None if the method has none.
+    (3,): axis-angle of the wrist, None if the method estimates none. ``level``: which of these
+    figures mean something.
     """
 
     keypoints: FloatArray
     vertices: FloatArray | None = None
     root_aa: FloatArray | None = None
-    knows: Knows = Knows.POSITION
+    level: PoseLevel = PoseLevel.POSITION
 
     @classmethod
     def from_mesh(cls, mesh: HandMesh) -> Reconstruction:
-        """Take over what the pipeline made."""
+        """Return the reconstruction of a mesh of the pipeline."""
         return cls(
             np.asarray(mesh.keypoints_cam, np.float64),
             np.asarray(mesh.vertices_cam, np.float64),
@@ -54,7 +58,7 @@ class Reconstruction:
         )
 
 
-# Ways to get from an observation to a hand, with one interface, and ways to refine it.
+# The interface of a method, and the variants of the refinement.
 
 # The numbers of iterations of the paper's Fig. 9.
 PAPER_ITERATIONS = (3, 10, 15)

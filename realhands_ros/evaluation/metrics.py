@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import KEYPOINT_PARENTS
 from realhands_ros.geometry.alignment import align_points
 
@@ -24,7 +25,6 @@ from realhands_ros.geometry.alignment import align_points
 # name says so. MPJPE and MPVPE are one formula, ``mean_i |p_i - q_i|``, applied to the 21
 # keypoints and to the 778 vertices.
 
-FloatArray = NDArray[np.float64]
 
 FREIHAND_PCK_THRESHOLDS = np.linspace(0.0, 0.05, 100)
 
@@ -128,7 +128,7 @@ def _outline(mask: BoolArray) -> BoolArray:
     return np.asarray(mask & ~ndimage.binary_erosion(mask, border_value=1))
 
 
-# What shows only over time: jitter, bone lengths, identities, misses, rotation, latency.
+# Metrics over time, and of rotations: jitter, bone lengths, tracking, rotation, latency.
 
 JITTER_WINDOW = 11
 
@@ -184,7 +184,7 @@ class TrackedHand:
 @dataclass(frozen=True)
 class TrackingCounts:
     """
-    What a tracker did to the true hands of a sequence.
+    Matches and errors of a tracker over a sequence.
 
     ``matched`` pairs of a true and a predicted hand; ``misses`` true hands without a prediction;
     ``false_hands`` predictions without a true hand; ``id_switches`` matches whose predicted
@@ -200,7 +200,7 @@ class TrackingCounts:
 
 
 class TrackingCounter:
-    """Counts frame by frame what a tracker does; ``counts`` is what came out so far."""
+    """Counts matches, misses and identity switches; ``counts`` is their sum so far."""
 
     def __init__(self) -> None:
         self.counts = TrackingCounts(0, 0, 0, 0, 0)

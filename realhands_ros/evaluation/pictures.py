@@ -34,7 +34,7 @@ _LEAST_SIDE_PX = 96
 @dataclass(frozen=True, eq=False)
 class Overlay:
     """
-    The part of an image that hands are in, and what is to be drawn over it.
+    The part of an image around the hands, and the meshes and keypoints to draw over it.
 
     ``picture`` (480, 480, 3) BGR; ``camera`` is that of the picture; ``meshes`` are in the rig's
     frame; ``true_px`` (21, 2) are pixels of the picture, NaN where unknown.
@@ -96,15 +96,15 @@ def _closer(size: tuple[int, ...], points_px: NDArray[np.float64]) -> NDArray[np
     return np.array([[scale, 0.0, -scale * corner[0]], [0.0, scale, -scale * corner[1]]])
 
 
-# The best and the worst frames of an evaluation, as pictures, a few of each at any time.
+# The best and the worst frames of an evaluation; only these few are kept in memory.
 
 _KEPT = 4
 
-# How good, (negated) number of the frame, which no two share, what is shown.
+# Rank, negated frame number (unique, so that overlays are never compared), overlay.
 _Entry = tuple[float, int, Overlay]
 
 
-class Showcase:
+class ExtremeFrames:
     """Keeps overlays of the frames with the smallest and the largest errors."""
 
     def __init__(self, faces: Mapping[Handedness, NDArray[np.int64]]) -> None:
@@ -120,7 +120,7 @@ class Showcase:
         truth: Sequence[TrackedTruth],
         errors: Sequence[float],
     ) -> None:
-        """Keep a frame if it belongs to either end; ``errors`` has one number a mesh."""
+        """Keep a frame if it is among the best or the worst; ``errors`` has one number a mesh."""
         if not errors:
             return
         error = float(np.mean(errors))
@@ -137,7 +137,7 @@ class Showcase:
             _keep(self._worst, (error, -number, overlay))
 
     def pictures(self, metric: str | None) -> tuple[Picture, ...]:
-        """Return the best frames, then the worst; ``metric`` names what the errors are."""
+        """Return the best frames, then the worst; ``metric`` names the metric of the errors."""
         shown: list[Picture] = []
         if metric is None:
             return ()

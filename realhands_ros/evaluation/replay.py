@@ -40,7 +40,7 @@ def make_baselines(
     return {key: makers[key]() for key in keys}
 
 
-# Replay: the pipeline over frames, one after the other, none dropped, and what came out.
+# Replay: the pipeline over frames, one after the other, none dropped, and their scores.
 
 REGRESSED, REFINED = 'regressed', 'refined'
 _TITLES = {REGRESSED: 'regressed', REFINED: 'refined'}
@@ -49,23 +49,23 @@ _TITLES = {REGRESSED: 'regressed', REFINED: 'refined'}
 @dataclass(frozen=True)
 class ReplayConfig:
     """
-    What is replayed, and what is tried beside it.
+    The pipeline that is replayed, and the methods that are evaluated beside it.
 
     ``variants``: further refinements of the same regressed meshes, for the ablation table; they
-    do not influence what the pipeline does next. ``baselines``: keys of BASELINE_TITLES, methods
-    that are tried on the same observations where there is truth. ``forget``: every frame stands
-    for itself, as photographs do.
+    do not influence the pipeline's later frames. ``baselines``: keys of BASELINE_TITLES, methods
+    that are evaluated on the same observations where there is truth. ``independent_frames``: no
+    state is carried from frame to frame, as for photographs.
     """
 
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     variants: tuple[RefinementVariant, ...] = ()
     baselines: tuple[str, ...] = ()
-    forget: bool = False
+    independent_frames: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFrame:
-    """A frame, and the true hands in it, None where they are unknown."""
+class AnnotatedFrame:
+    """A frame and its ground truth; None for a frame that is not annotated."""
 
     frame: StereoFrame
     truth: Sequence[TrackedTruth] | None
@@ -103,10 +103,10 @@ class Replay:
     def __exit__(self, *_: object) -> None:
         self._pipeline.close()
 
-    def run(self, frames: Iterator[SeenFrame]) -> Iterator[FrameResult]:
-        """Evaluate frames; gives what the pipeline made of each."""
+    def run(self, frames: Iterator[AnnotatedFrame]) -> Iterator[FrameResult]:
+        """Evaluate frames; yields the pipeline's result of each."""
         for seen in frames:
-            if self._config.forget:
+            if self._config.independent_frames:
                 self._pipeline.reset()
             result = self._pipeline(seen.frame)
             self.timing.add(result.latency_ms)
@@ -118,7 +118,7 @@ class Replay:
             yield result
 
     def outcome(self) -> Outcome:
-        """Return what was found out so far, about baselines only where there was truth."""
+        """Return the scores so far; baselines are in them only if there was truth."""
         compared = self._baselines if self.evaluator.has_truth else ()
         titles = {key: BASELINE_TITLES[key] for key in compared} | self.titles
         return Outcome(self.evaluator, titles, self.timing, self.rejected)
@@ -134,7 +134,7 @@ class Replay:
     def _reconstructions(
         self, result: FrameResult, frame: StereoFrame
     ) -> dict[str, list[Reconstruction | None]]:
-        """Return what the baselines make of the observations of the meshes."""
+        """Return each baseline's reconstruction of the observations that have a mesh."""
         observations = {observation.id: observation for observation in result.observations}
         return {
             key: [method(observations[mesh.id], frame.cameras) for mesh in result.regressed]
@@ -146,7 +146,9 @@ class Replay:
         for name, stage in self._variants.items():
             last = self._last[name]
             refined = [stage(mesh, frame.cameras, last.get(mesh.id)) for mesh in result.regressed]
-            self._last[name] = {} if self._config.forget else {mesh.id: mesh for mesh in refined}
+            self._last[name] = (
+                {} if self._config.independent_frames else {mesh.id: mesh for mesh in refined}
+            )
             meshes[name] = refined
         if self._config.pipeline.refinement is not None:
             meshes[REFINED] = result.refined

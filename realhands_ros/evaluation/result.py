@@ -20,20 +20,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.evaluation.metrics import latency_percentiles
 from realhands_ros.evaluation.scores import ALL_METRICS
 
-# What an evaluation found out: scores hand by hand, their means, and all that a report shows.
+# The result of an evaluation: scores hand by hand, their means, and the content of a report.
 #
 # A result is kept in a zip file: ``result.json`` (stages, means, counts), ``arrays.npz`` (every
 # number behind them), ``about.json`` (source, configuration, versions, machine, command),
 # ``timing.npz`` and pictures. The first two depend on the recording, the weights and the machine
 # only: two runs give the same bytes.
 
-FloatArray = NDArray[np.float64]
 Means = dict[str, float]
 
 FORMAT = 1
@@ -57,13 +56,13 @@ class EvaluationResult:
     The result of one evaluation.
 
     ``about``: where the figures come from. ``partial``: why it is not complete, None if it is.
-    ``stages``: titles of the stages by key, in the order of the pipeline; the last is what the
-    pipeline gives out. ``hands``: columns (N,) that all stages share: ``frame``, ``track``,
+    ``stages``: titles of the stages by key, in the order of the pipeline; the last is the
+    pipeline's output. ``hands``: columns (N,) that all stages share: ``frame``, ``track``,
     ``truth`` (-1 without one). ``scores``: by stage the metrics hand by hand (N,), NaN where
     there is none; the key ``views`` holds those of detections and masks. ``tracks``: by stage,
-    steadiness over time. ``maps``: by stage the arrays of ErrorMaps, maybe none. ``counts``: hands
-    found, missed, and so on. ``timing``: milliseconds by stage, frame by frame; ``elapsed_s``: of
-    the whole run.
+    the metrics of TRACK_METRICS. ``maps``: by stage the arrays of ErrorMaps, maybe none.
+    ``counts``: hands found, missed, and so on. ``timing``: milliseconds by stage, frame by frame;
+    ``elapsed_s``: of the whole run.
     """
 
     about: Mapping[str, Any]
@@ -80,7 +79,7 @@ class EvaluationResult:
 
     @property
     def final_stage(self) -> str:
-        """Return the key of the stage whose meshes the pipeline gives out."""
+        """Return the key of the last stage, whose meshes are the pipeline's output."""
         return list(self.stages)[-1]
 
     @cached_property
@@ -288,7 +287,7 @@ _PATTERN = re.compile(r'(?:(\w+)\.)?(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)')
 
 
 class Figures(Protocol):
-    """Anything that has figures by name: a result, or the statistics of a live system."""
+    """Figures by name: a result, or the statistics of a live system."""
 
     def value(self, metric: str, stage: str | None = None) -> float | None:
         """Return a figure, None if there is none."""
@@ -339,6 +338,6 @@ class Requirement:
 
 
 def failures(requirements: Sequence[Requirement], result: Figures) -> list[str]:
-    """Return in words what is not met."""
+    """Return a sentence for each requirement that is not met."""
     found = (requirement.failure(result) for requirement in requirements)
     return [failure for failure in found if failure is not None]

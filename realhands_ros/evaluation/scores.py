@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from realhands_ros.data.hands import HandMesh, HandView
 from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.data.truth import TrackedTruth, TrueHand
-from realhands_ros.evaluation.methods import Knows, Reconstruction
+from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.evaluation.metrics import (
     JITTER_WINDOW,
     bone_length_variation,
@@ -38,7 +38,6 @@ from realhands_ros.keypoints.two_view import epipolar_distances
 # averaged too: all hands have equally many points, so the mean of their areas is the area of the
 # curve of all points together, as FreiHAND computes it.
 
-FloatArray = NDArray[np.float64]
 Scores = dict[str, float]
 
 _MM = 1000.0
@@ -97,11 +96,11 @@ HAND_METRICS: dict[str, Metric] = {
 
 
 def hand_scores(found: Reconstruction, truth: TrueHand) -> Scores:
-    """Return what can be said of one hand, by the names of HAND_METRICS; millimetres, degrees."""
+    """Return the scores that a method's level allows, by name of HAND_METRICS; mm, degrees."""
     scores = _form_scores(found, truth)
-    if found.knows >= Knows.ORIENTATION:
+    if found.level >= PoseLevel.ORIENTATION:
         scores |= _orientation_scores(found, truth)
-    if found.knows >= Knows.POSITION:
+    if found.level >= PoseLevel.POSITION:
         scores |= _position_scores(found, truth)
     return scores
 
@@ -181,10 +180,10 @@ def mask_scores(found: BoolArray, truth: BoolArray) -> Scores:
     }
 
 
-# The scores of what a hand's views show: detected keypoints, masks, reprojection.
+# The scores of a hand's views: detected keypoints, masks, reprojection.
 #
-# Those of the first kind need no truth and exist for any recording; the others compare detections
-# and masks with the true hand. Pixels are those of the whole images.
+# FIT_METRICS and the epipolar distance need no truth; the others compare detections, masks and the
+# projected mesh with the true hand. Pixels are those of the whole images.
 
 Faces = NDArray[np.int64]
 
@@ -327,7 +326,7 @@ def _true_mask(
     return truth.crop_mask(number, camera, affine, (image.shape[0], image.shape[1]), faces)
 
 
-# Steadiness of hands over time, from keypoints that were kept frame by frame.
+# Jitter and bone lengths of tracks, from the keypoints of all frames.
 
 TRACK_METRICS: dict[str, Metric] = {
     'jitter': Metric('jitter', 'mm', 'RMS of keypoints after an 11-frame high-pass', digits=2),
@@ -358,9 +357,9 @@ class Tracks:
         """
         Return jitter (mm) and bone variation (%), by the names of TRACK_METRICS.
 
-        Only runs of consecutive frames of a track are looked at; jitter is the root of the mean
-        square over all of them, bone variation the mean over tracks. What cannot be told from so
-        few frames is left out.
+        Jitter is the root of the mean square over all runs of consecutive frames of a track that
+        are as long as its window, bone variation the mean over tracks of two frames or more. A
+        score without any such run or track is left out.
         """
         keys = np.array(self._keys, np.int64).reshape(-1, 2)
         points = np.array(self._points, np.float64).reshape(-1, NUM_KEYPOINTS, 3)

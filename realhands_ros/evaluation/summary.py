@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.scores import (
@@ -34,9 +35,9 @@ def _table_line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return '| ' + ' | '.join([first, *others]) + ' |'
 
 
-# A result as text: a table of the stages, counts, times, and what is wrong with it.
+# A result as text: the table of the stages, counts, times, and whether it is partial.
 
-# What a table shows of the stages where it is known, in this order.
+# The metrics of the table of stages, in this order; those without a value are left out.
 TABLE_METRICS = (
     'pa_mpvpe',
     'pa_mpvpe_proper',
@@ -58,7 +59,7 @@ TABLE_METRICS = (
 
 
 def summary_text(result: EvaluationResult) -> str:
-    """Return what a terminal shows of a result."""
+    """Return a result as text for a terminal."""
     parts = [stage_table(result), _line(view_figures(result)), _line(count_figures(result))]
     parts.append(_line(time_figures(result)))
     skipped = result.about.get('skipped') or {}
@@ -103,12 +104,12 @@ def view_figures(result: EvaluationResult) -> list[tuple[str, str]]:
 
 
 def count_figures(result: EvaluationResult) -> list[tuple[str, str]]:
-    """Return headings and figures of what was counted."""
+    """Return headings and figures of the counts."""
     return _figures(COUNT_METRICS, {name: float(n) for name, n in result.counts.items()})
 
 
 def time_figures(result: EvaluationResult) -> list[tuple[str, str]]:
-    """Return headings and figures of the time it took."""
+    """Return headings and figures of the times."""
     return _figures(TIME_METRICS, result.timing_means)
 
 
@@ -131,7 +132,6 @@ def _line(figures: Sequence[tuple[str, str]]) -> str:
 # (paired block bootstrap; Kuensch 1989), and the 2.5th and 97.5th percentile of the mean
 # differences bound the interval.
 
-FloatArray = NDArray[np.float64]
 
 _RESAMPLES = 2000
 _LONGEST_BLOCK = 30

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation, HandView
 from realhands_ros.data.topology import Handedness
 from realhands_ros.evaluation.baselines.simple import skin_mask
 from realhands_ros.evaluation.evaluator import ErrorMaps
 from realhands_ros.evaluation.methods import (
-    Knows,
+    PoseLevel,
     Reconstruction,
     RefinementVariant,
     refinement_variants,
@@ -37,8 +38,6 @@ from realhands_ros.refinement.stage import RefinementStage
 
 # The scores of several methods on the same hands, one row a hand.
 
-FloatArray = NDArray[np.float64]
-
 
 class ScoreBook:
     """
@@ -57,7 +56,7 @@ class ScoreBook:
         return tuple(self._rows)
 
     def add(self, method: str, scores: Scores | None) -> None:
-        """Add what a method reached on the next hand, None where it gave no result."""
+        """Add a method's scores on the next hand, None where it gave no result."""
         self._rows.setdefault(method, []).append(scores or {})
 
     def column(self, method: str, metric: str) -> FloatArray:
@@ -95,7 +94,7 @@ BASELINES = {
 @dataclass(frozen=True, eq=False)
 class Measurements:
     """
-    What the pass found out.
+    Scores of all methods on all hands.
 
     ``book``: methods by keys such as ``stereo/network``. ``found_both``: of each hand, whether
     MediaPipe found it in both images; ``found_right`` in the right one. ``networks``: their names,
@@ -122,9 +121,8 @@ def measure(
     """
     Run baselines, networks and refinements over the hands of a dataset.
 
-    ``weights`` are safetensors files by the names of their networks, the one that matters most
-    first. Raises DatasetError, WeightsError, ModelFileError or ConfigError for what cannot be
-    used.
+    ``weights`` are safetensors files by the names of their networks, the main one first. Raises
+    DatasetError, WeightsError, ModelFileError or ConfigError for files that cannot be used.
     """
     folder = model_folder or default_model_folder()
     sides: tuple[Handedness, ...] = ('left', 'right')
@@ -137,7 +135,7 @@ def measure(
 
 
 class _Measuring:
-    """The methods and what they reached so far."""
+    """The methods, and their scores so far."""
 
     def __init__(
         self,
@@ -165,7 +163,7 @@ class _Measuring:
         self.result = Measurements(tuple(weights), variants)
 
     def take(self, hand: HeldOutHand) -> None:
-        """Run everything on the next hand."""
+        """Run all methods on the next hand."""
         left, right = hand.is_found
         self.result.found_both.append(left and right)
         self.result.found_right.append(right)
@@ -181,7 +179,7 @@ class _Measuring:
         observation = hand.observe(eyes, _crop(self._main))
         for name in BASELINES[views]:
             found = self._baselines[name](observation, hand.cameras(eyes))
-            self._note(f'{views}/{name}', hand, found)
+            self._add(f'{views}/{name}', hand, found)
 
     def _run_networks(self, hand: HeldOutHand, views: str, eyes: Sequence[int]) -> None:
         for name, stage in self._networks.items():
@@ -189,13 +187,13 @@ class _Measuring:
                 observation = hand.observe(eyes, _crop(stage), with_keypoints=with_keypoints)
                 mesh = _regressed(stage, observation, hand.cameras(eyes))
                 found = None if mesh is None else Reconstruction.from_mesh(mesh)
-                self._note(f'{views}/{name}{suffix}', hand, found)
+                self._add(f'{views}/{name}{suffix}', hand, found)
 
     def _run_paper_fusion(self, hand: HeldOutHand) -> None:
         observation = hand.observe(BOTH, _crop(self._as_paper))
         mesh = _regressed(self._as_paper, observation, hand.cameras(BOTH))
         found = None if mesh is None else Reconstruction.from_mesh(mesh)
-        self._note('stereo/paper_fusion', hand, found)
+        self._add('stereo/paper_fusion', hand, found)
 
     def _run_refinements(
         self, hand: HeldOutHand, views: str, eyes: Sequence[int], *, true_masks: bool = False
@@ -241,9 +239,9 @@ class _Measuring:
             overlaps.append(mask_iou(drawn, hand.crop_mask(eye, affine, size)))
         return float(np.mean(overlaps)) if overlaps else float('nan')
 
-    def _note(self, key: str, hand: HeldOutHand, found: Reconstruction | None) -> None:
+    def _add(self, key: str, hand: HeldOutHand, found: Reconstruction | None) -> None:
         self.result.book.add(key, None if found is None else hand_scores(found, hand.truth))
-        if found is not None and all(hand.is_found) and found.knows >= Knows.ORIENTATION:
+        if found is not None and all(hand.is_found) and found.level >= PoseLevel.ORIENTATION:
             self.result.maps.setdefault(key, ErrorMaps()).add(found, hand.truth)
 
 

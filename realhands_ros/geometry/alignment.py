@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from realhands_ros.arrays import FloatArray
 
 # FreiHAND's evaluation adds this to both norms; points that all coincide then align to the
 # target's centre instead of to NaN.

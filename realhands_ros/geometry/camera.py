@@ -9,8 +9,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import CalibrationError
 from realhands_ros.geometry.crop import Image, apply_affine
 
@@ -18,8 +19,6 @@ from realhands_ros.geometry.crop import Image, apply_affine
 #
 # Camera frames are optical: x right, y down, z forward. Pixels have the centre of the top-left
 # pixel at (0, 0), as OpenCV has it. All lengths are metres.
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,14 @@ class PinholeCamera:
     def inverse_intrinsics(self) -> FloatArray:
         """Return the inverse (3, 3) of K, which takes homogeneous pixels to rays."""
         return np.linalg.inv(self.intrinsics)
+
+    @classmethod
+    def of_field_of_view(cls, width: int, height: int, degrees: float) -> PinholeCamera:
+        """Return a camera whose longer side spans ``degrees``, with the centre in the middle."""
+        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(degrees) / 2)
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+        return cls(intrinsics, width, height)
 
     def to_camera(self, points_rig: ArrayLike) -> FloatArray:
         """Take points (..., 3) from the rig's frame to this camera's optical frame."""

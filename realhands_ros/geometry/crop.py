@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import ImageError
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 # A crop around keypoints that (nearly) coincide is still this many image pixels wide.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
 
@@ -306,7 +307,6 @@ class TexelTable:
 
 # Normals of a triangle mesh.
 
-FloatArray = NDArray[np.float64]
 
 _SHORTEST = 1e-12
 

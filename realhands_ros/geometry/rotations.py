@@ -11,9 +11,9 @@ started anew must be back soon.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from realhands_ros.arrays import FloatArray
 
 
 def _quaternion_products() -> FloatArray:

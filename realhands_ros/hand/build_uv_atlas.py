@@ -23,6 +23,7 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from scipy.sparse.linalg import factorized
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import JOINT_NAMES
 from realhands_ros.errors import ModelFileError
 from realhands_ros.hand.model_file import (
@@ -41,7 +42,6 @@ from realhands_ros.hand.skeleton import HandSkeleton
 # Parameterization", 2008): every triangle is rotated into the plane as it is, and the plane's
 # vertices follow from a linear system with the cotangent Laplacian; the two steps alternate.
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Obtuse triangles have negative cotangents, which make the system indefinite.

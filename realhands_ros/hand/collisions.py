@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.hand.skeleton import BONE_ENDS, HandSkeleton
@@ -20,7 +21,6 @@ from realhands_ros.hand.skeleton import BONE_ENDS, HandSkeleton
 # Every bone is a segment with the typical radius of the skin around it. How well it stands in for
 # the mesh is measured with hand/collisions.py (benchmarks/pose_sampler.py).
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 

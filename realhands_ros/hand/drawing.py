@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import SIDE_COLOURS, HandMesh
 from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
 from realhands_ros.errors import ConfigError
@@ -19,7 +20,6 @@ from realhands_ros.geometry.rasterizer import NEAR_M, RasterFragments, rasterize
 #
 # Photographic rendering with materials, environments and shadows is the synthesis package's work.
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]
 

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import FINGER_NAMES, Handedness
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.pose_limits import JOINT_LIMITS_DEG
 from realhands_ros.hand.skeleton import FINGER_JOINT_NAMES, NUM_FINGER_JOINTS, HandSkeleton
 
-FloatArray = NDArray[np.float64]
 Motion = Literal['flexion', 'abduction']
 
 _MOTIONS: tuple[Motion, ...] = ('flexion', 'abduction')

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
+from realhands_ros.data.hands import MeshTopology
 from realhands_ros.data.topology import (
     JOINT_PARENTS,
     NUM_FACES,
@@ -32,7 +34,6 @@ from realhands_ros.resources import resource_path
 # MANO after ``realhands hand import``. Everything that enters is checked here once, so that the
 # layers may trust it.
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NUM_FINGER_POSE = 3 * (NUM_JOINTS - 1)
@@ -352,22 +353,6 @@ def _carry_over(
 
 
 # What never changes about a hand model's meshes: triangles, texture coordinates and their key.
-
-
-@dataclass(frozen=True, eq=False)
-class MeshTopology:
-    """
-    The topology of one model and handedness; mirrors msg/HandTopology.msg.
-
-    ``faces`` (1538, 3) counter-clockwise seen from outside; ``uv`` (M, 2) in [0, 1], (0, 0) being
-    the atlas's bottom-left corner; ``face_uv`` (1538, 3) the uv of each corner of each face;
-    ``key`` the digest of the three, by which meshes name their topology.
-    """
-
-    faces: NDArray[np.int64]
-    uv: NDArray[np.float32]
-    face_uv: NDArray[np.int32]
-    key: str
 
 
 def load_mesh_topology(folder: Path | str, handedness: Handedness) -> MeshTopology:

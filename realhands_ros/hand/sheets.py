@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import NUM_JOINTS, NUM_SHAPE, Handedness
 from realhands_ros.hand.drawing import VIEWS, Image, checkerboard, grid, label, portrait
 from realhands_ros.hand.gestures import GESTURES, gesture_angles
 from realhands_ros.hand.layer import HandModel
 from realhands_ros.hand.model_file import load_uv_atlas
 from realhands_ros.hand.skeleton import HandSkeleton
-
-FloatArray = NDArray[np.float64]
 
 _HANDS: tuple[Handedness, ...] = ('right', 'left')
 _TILE = 260

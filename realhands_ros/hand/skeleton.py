@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
@@ -38,8 +39,6 @@ from realhands_ros.geometry.rotations import (
     matrix_to_euler,
 )
 from realhands_ros.hand.model_file import HandModelData
-
-FloatArray = NDArray[np.float64]
 
 # Joints that the finger pose turns: all but the wrist.
 FINGER_JOINT_NAMES = JOINT_NAMES[1:]

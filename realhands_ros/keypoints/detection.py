@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.geometry.camera import Lens
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 

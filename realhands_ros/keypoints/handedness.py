@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import Handedness
 
 # Left or right by form: which way the fingers bend, in 3D.
@@ -16,7 +17,6 @@ from realhands_ros.data.topology import Handedness
 # whether the hand shows its back or its palm; not in a flat hand, nor in one so far away that its
 # depth is noise.
 
-FloatArray = NDArray[np.float64]
 
 _WRIST, _INDEX, _LITTLE = 0, 5, 17
 # The keypoints (4, 5) of each finger's chain.

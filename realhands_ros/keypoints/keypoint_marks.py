@@ -85,7 +85,7 @@ def world_marks_matrix() -> FloatArray:
 def save_marks(
     path: Path, matrix: FloatArray, noise: FloatArray | None = None, **facts: Any
 ) -> None:
-    """Write a matrix (21, 21), noise (21,) if it is known, and facts about them, to an npz file."""
+    """Write a matrix (21, 21), its noise (21,) if known, and facts about both to an npz file."""
     known = {} if noise is None else {'noise': noise}
     np.savez_compressed(path, matrix=matrix, **known, **facts)
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import to_rgb
 from realhands_ros.geometry.crop import apply_affine
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
@@ -29,7 +30,6 @@ from realhands_ros.keypoints.mediapipe_models import (
 # around a palm (Zhang et al., "MediaPipe Hands: On-device real-time hand tracking", 2020); twice
 # the box of the palm's keypoints, moved by a tenth, around keypoints of the last frame.
 
-FloatArray = NDArray[np.float64]
 
 _PALM_SCALE, _PALM_SHIFT = 2.6, 0.5
 _KEYPOINTS_SCALE, _KEYPOINTS_SHIFT = 2.0, 0.1

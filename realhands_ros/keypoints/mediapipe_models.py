@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.errors import ConfigError
 from realhands_ros.openvino_runtime import has_openvino, infer_request
@@ -27,7 +28,6 @@ from realhands_ros.openvino_runtime import has_openvino, infer_request
 # The same as MediaPipe's SsdAnchorsCalculator, TensorsToDetectionsCalculator and
 # NonMaxSuppressionCalculator with the options of its palm detector; a test holds them together.
 
-FloatArray = NDArray[np.float64]
 
 PALM_INPUT_SIZE = 192
 

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import to_rgb
 from realhands_ros.errors import ConfigError
 from realhands_ros.keypoints.detection import HandDetection, ViewImage
-
-FloatArray = NDArray[np.float64]
 
 # The landmarker wants a clock that never goes back; how fast it runs does not matter to it.
 _FRAME_MS = 33

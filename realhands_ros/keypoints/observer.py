@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame, to_bgr
 from realhands_ros.data.hands import HandObservation, HandView
 from realhands_ros.data.topology import KEYPOINT_NAMES, NUM_KEYPOINTS
@@ -23,7 +24,6 @@ from realhands_ros.keypoints.two_view import Sighting
 # Casiez, Roussel, Vogel, "1 Euro filter: a simple speed-based low-pass filter for noisy input in
 # interactive systems", CHI 2012.
 
-FloatArray = NDArray[np.float64]
 
 _SPEED_CUTOFF_HZ = 1.0
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh, HandObservation, MeshFlag
 from realhands_ros.errors import ConfigError
@@ -23,7 +24,6 @@ from realhands_ros.keypoints.observer import CropConfig, HandObserver, OneEuroCo
 from realhands_ros.keypoints.tracking import HandTrack, HandTracker
 from realhands_ros.keypoints.two_view import match_views
 
-FloatArray = NDArray[np.float64]
 S = TypeVar('S')
 T = TypeVar('T')
 KeypointFilter = Literal['none', 'one_euro']

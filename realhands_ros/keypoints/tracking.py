@@ -10,9 +10,9 @@ from functools import partial
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.detection import HandDetection, box_size
@@ -27,7 +27,6 @@ from realhands_ros.keypoints.two_view import (
 
 # One hand over time: who it is, where it was, where it must be now.
 
-FloatArray = NDArray[np.float64]
 
 # A velocity is the mean over about this many frames.
 _VELOCITY_FRAMES = 2.0

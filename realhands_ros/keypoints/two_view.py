@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.keypoints.detection import HandDetection
 
@@ -19,7 +20,6 @@ from realhands_ros.keypoints.detection import HandDetection
 #
 # For any calibrated pair of pinhole cameras (K, R, t each); a rectified one is a special case.
 
-FloatArray = NDArray[np.float64]
 
 # How far a pair's keypoints may lie off each other's epipolar lines (median): this share of the
 # hand's size, or this many pixels if that is more.

@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.errors import CalibrationError
 from realhands_ros.geometry.camera import DistortionModel, Lens, PinholeCamera, StereoRig
 
-FloatArray = NDArray[np.float64]
-
-# CameraInfo's names of distortion models, as Lens knows them.
-_LENS_MODELS: dict[str, DistortionModel] = {
+# The model of Lens by the name that camera_info gives it.
+LENS_MODELS: dict[str, DistortionModel] = {
     'plumb_bob': 'plumb_bob',
     'rational_polynomial': 'plumb_bob',
     'equidistant': 'equidistant',
@@ -91,11 +89,11 @@ def _lens(info: Any) -> Lens | None:
     coefficients = _finite(info, 'd')
     if not coefficients.any():
         return None
-    model = _LENS_MODELS.get(info.distortion_model)
+    model = LENS_MODELS.get(info.distortion_model)
     if model is None:
         message = (
             f'{_name(info)} has the distortion model {info.distortion_model!r}; '
-            f'use one of {", ".join(_LENS_MODELS)}, or rectify the images'
+            f'use one of {", ".join(LENS_MODELS)}, or rectify the images'
         )
         raise CalibrationError(message)
     return Lens(_finite(info, 'k').reshape(3, 3), coefficients, model)

@@ -1,8 +1,9 @@
 """
-What the ZED ROS 2 wrapper calls its topics and frames, by generation.
+The topics of a recording and of the running system: the camera's, the results, the truth.
 
-Version 5.1 renamed the image topics and the optical frames (the wrapper's CHANGELOG.rst); the
-camera_info of an image is the topic of that name beside it.
+The ZED ROS 2 wrapper names its topics and frames by generation. Version 5.1 renamed the image
+topics and the optical frames (the wrapper's CHANGELOG.rst); the camera_info of an image is the
+topic of that name beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,28 @@ WRAPPER_VERSIONS: tuple[WrapperVersion, ...] = ('5.0', '5.1')
 
 Eye = Literal['left', 'right']
 EYES: tuple[Eye, ...] = ('left', 'right')
+
+# What the nodes publish, in the order of the stages, and of which type each is.
+OBSERVATIONS, REGRESSED, MESH, TEXTURE, TOPOLOGY = (
+    'hands/observations', 'hands/mesh_regressed', 'hands/mesh', 'hands/texture', 'hands/topology',
+)  # fmt: skip
+RESULT_TYPES = {
+    OBSERVATIONS: 'realhands/msg/HandObservationArray',
+    REGRESSED: 'realhands/msg/HandMeshArray',
+    MESH: 'realhands/msg/HandMeshArray',
+    TEXTURE: 'realhands/msg/HandTexture',
+    TOPOLOGY: 'realhands/msg/HandTopology',
+}
+# The last message of these is kept for who subscribes later.
+LATCHED_TOPICS = frozenset({TOPOLOGY})
+
+# The truth in a recording.
+TRUTH_TOPIC = '/ground_truth/hands'
+TRUTH_TOPOLOGY_TOPIC = '/ground_truth/topology'
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+HANDS_TYPE = RESULT_TYPES[MESH]
 
 
 @dataclass(frozen=True)

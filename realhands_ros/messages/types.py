@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +33,16 @@ def bag_typestore() -> Typestore:
         types.update(get_types_from_msg(path.read_text(), f'realhands/msg/{path.stem}'))
     store.register(types)
     return store
+
+
+def message_class(name: str) -> Any:
+    """
+    Return the class that ROS has for a type of message, such as 'sensor_msgs/msg/Image'.
+
+    Raises ImportError or AttributeError where the type is not installed.
+    """
+    package, _, kind = name.partition('/msg/')
+    return getattr(importlib.import_module(f'{package}.msg'), kind)
 
 
 def reliable_qos(depth: int, *, is_latched: bool = False) -> Qos:

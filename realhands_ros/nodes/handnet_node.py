@@ -11,7 +11,9 @@ from realhands.msg import HandMeshArray, HandObservationArray, HandTopology
 from realhands_ros.configuration.parameters import HANDNET_PARAMETERS
 from realhands_ros.configuration.stages import handnet_config
 from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
-from realhands_ros.messages.conversion import mesh_to_msg, observation_from_msg, topology_to_msg
+from realhands_ros.messages.decode import observation_from_msg
+from realhands_ros.messages.encode import mesh_to_msg, topology_to_msg
+from realhands_ros.messages.topics import OBSERVATIONS, REGRESSED, TOPOLOGY
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.quality_of_service import LATCHED
 from realhands_ros.nodes.stage_node import StageNode
@@ -42,15 +44,15 @@ class HandNetNode(StageNode):
         self._topologies = [
             topology_to_msg(load_mesh_topology(folder, side)) for side in ('left', 'right')
         ]
-        self._meshes = self.add_output(HandMeshArray, 'hands/mesh_regressed')
-        self._topology = self.add_output(HandTopology, 'hands/topology', LATCHED)
+        self._meshes = self.add_output(HandMeshArray, REGRESSED)
+        self._topology = self.add_output(HandTopology, TOPOLOGY, LATCHED)
 
     def listen(self) -> None:
         """Say once what the meshes are made of, and subscribe to the observations."""
         for topology in self._topologies:
             self._topology.publish(topology)
         self._feed.listen()
-        self.add_input(HandObservationArray, 'hands/observations', self.accept)
+        self.add_input(HandObservationArray, OBSERVATIONS, self.accept)
 
     def process(self, item: HandObservationArray) -> tuple[Header, int]:
         """Reconstruct the hands of one frame."""

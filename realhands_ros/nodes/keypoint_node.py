@@ -12,8 +12,10 @@ from realhands.msg import HandMeshArray, HandObservationArray
 from realhands_ros.configuration.parameters import KEYPOINT_PARAMETERS
 from realhands_ros.configuration.stages import keypoint_config, optional_path
 from realhands_ros.data.frames import StereoFrame
-from realhands_ros.messages.conversion import mesh_from_msg, observation_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import observation_to_msg
 from realhands_ros.messages.images import decode_image
+from realhands_ros.messages.topics import MESH, OBSERVATIONS
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.flow_control import FlowControl, Pairer
 from realhands_ros.nodes.overlay import OverlayOutput
@@ -49,7 +51,7 @@ class KeypointNode(StageNode):
         frame = empty_frame(stereo=self.values['stereo'])
         rehearse(lambda: self._stage(frame))
         self._stage.reset()
-        self._observations = self.add_output(HandObservationArray, 'hands/observations')
+        self._observations = self.add_output(HandObservationArray, OBSERVATIONS)
         folder = optional_path(self.values['model_folder'])
         self._overlay = OverlayOutput(self, self.values['overlay_rate'], folder)
 
@@ -60,7 +62,7 @@ class KeypointNode(StageNode):
         self._feed.listen()
         for eye in self._feed.eyes:
             self.add_input(Image, f'{eye}/image', partial(self._on_image, eye), qos)
-        self.add_input(HandMeshArray, 'hands/mesh', self._on_meshes)
+        self.add_input(HandMeshArray, MESH, self._on_meshes)
 
     def process(self, item: tuple[Image, ...]) -> tuple[Header, int]:
         """Find the hands in the images of one instant."""

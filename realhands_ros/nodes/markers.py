@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from realhands_ros.data.hands import SIDE_COLOURS, HandMesh
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, MeshTopology
 from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
 from realhands_ros.hand.drawing import sample_texture
-from realhands_ros.hand.model_file import MeshTopology
 
 Image = NDArray[np.uint8]
 

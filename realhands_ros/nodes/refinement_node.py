@@ -16,7 +16,9 @@ from realhands_ros.configuration.stages import optional_path, refinement_config
 from realhands_ros.data.hands import HandMesh, MeshFlag
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
-from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import mesh_to_msg
+from realhands_ros.messages.topics import MESH, REGRESSED
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.outputs import AdapterOutputs, WristOutputs, point_cloud
 from realhands_ros.nodes.stage_node import StageNode, nanoseconds
@@ -51,7 +53,7 @@ class RefinementNode(StageNode):
             refined = stage(hand.mesh, hand.cameras)
             rehearse(partial(stage, hand.mesh, hand.cameras))
             rehearse(partial(stage, hand.mesh, hand.cameras, refined))
-        self._meshes = self.add_output(HandMeshArray, 'hands/mesh')
+        self._meshes = self.add_output(HandMeshArray, MESH)
         self._points = self.add_output(PointCloud2, 'hands/points')
         self._wrists = WristOutputs(
             self,
@@ -63,7 +65,7 @@ class RefinementNode(StageNode):
     def listen(self) -> None:
         """Subscribe to the regressed meshes."""
         self._feed.listen()
-        self.add_input(HandMeshArray, 'hands/mesh_regressed', self.accept)
+        self.add_input(HandMeshArray, REGRESSED, self.accept)
 
     def process(self, item: HandMeshArray) -> tuple[Header, int]:
         """Refine the hands of one frame."""

@@ -21,7 +21,9 @@ from realhands_ros.data.hands import HandMesh, with_silhouettes
 from realhands_ros.errors import ProfileError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
-from realhands_ros.messages.conversion import mesh_from_msg, texture_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import texture_to_msg
+from realhands_ros.messages.topics import MESH, REGRESSED, TEXTURE
 from realhands_ros.nodes.camera_feed import CameraFeed
 from realhands_ros.nodes.flow_control import Pairer, RateLimit
 from realhands_ros.nodes.markers import markers
@@ -67,15 +69,15 @@ class TextureNode(StageNode):
             self._take_up_profile()
         folder = config.model_folder or default_model_folder()
         self._topologies = {side: load_mesh_topology(folder, side) for side in ('left', 'right')}
-        self._textures = self.add_output(HandTexture, 'hands/texture')
+        self._textures = self.add_output(HandTexture, TEXTURE)
         self._markers = self.add_output(MarkerArray, 'hands/markers')
 
     def listen(self) -> None:
         """Subscribe to the refined meshes, and to the regressed ones for their crops."""
         self._pairer.clear()
         self._feed.listen()
-        self.add_input(HandMeshArray, 'hands/mesh', self._on_mesh)
-        self.add_input(HandMeshArray, 'hands/mesh_regressed', self._on_regressed)
+        self.add_input(HandMeshArray, MESH, self._on_mesh)
+        self.add_input(HandMeshArray, REGRESSED, self._on_regressed)
 
     def process(self, item: tuple[HandMeshArray, HandMeshArray]) -> tuple[Header, int]:
         """Project one frame's crops onto its meshes."""

@@ -24,12 +24,8 @@ from realhands_ros.geometry.camera import PinholeCamera, StereoRig
 from realhands_ros.geometry.crop import crop_affine
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.messages.conversion import (
-    mesh_from_msg,
-    mesh_to_msg,
-    observation_from_msg,
-    observation_to_msg,
-)
+from realhands_ros.messages.decode import mesh_from_msg, observation_from_msg
+from realhands_ros.messages.encode import mesh_to_msg, observation_to_msg
 
 _RIG = StereoRig.rectified(
     fx=265.0, fy=265.0, cx=335.5, cy=187.5, width=672, height=376, baseline=0.12

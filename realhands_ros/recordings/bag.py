@@ -6,7 +6,7 @@ import heapq
 import io
 import struct
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -132,6 +132,21 @@ class _WithTail(io.RawIOBase):
 
 
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
+
+
+@contextmanager
+def open_bag(bag: Path) -> Iterator[Reader]:
+    """Give a reader of a bag; DatasetError when it cannot be read."""
+    try:
+        reader = Reader(bag)
+        reader.open()
+    except (ReaderError, OSError, ValueError) as error:
+        message = f'{bag} cannot be read as a rosbag2 recording ({error})'
+        raise DatasetError(message) from error
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 class BagFile:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader
@@ -15,41 +14,31 @@ from rosbags.rosbag2 import Reader
 from realhands_ros.data.hands import (
     HandMesh,
     HandObservation,
-    HandView,
-    MeshFlag,
-    MeshStage,
     with_silhouettes,
 )
-from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
-from realhands_ros.errors import DatasetError, MessageError
-from realhands_ros.messages.images import decode_image
+from realhands_ros.errors import DatasetError
+from realhands_ros.messages.decode import atlas_from_msg, read_mesh, read_observation
+from realhands_ros.messages.topics import MESH, OBSERVATIONS, REGRESSED, RESULT_TYPES, TEXTURE
 from realhands_ros.messages.types import serialised_stamp_ns, stamp_ns
 from realhands_ros.recordings.bag import BagFile
 
 T = TypeVar('T')
 Image = NDArray[np.uint8]
 
-# The recorded topics by what their names end in, whatever the namespace, and their types.
-MESH, REGRESSED, OBSERVATIONS, TEXTURE = (
-    'hands/mesh', 'hands/mesh_regressed', 'hands/observations', 'hands/texture',
-)  # fmt: skip
-_TYPES = {
-    MESH: 'realhands/msg/HandMeshArray',
-    REGRESSED: 'realhands/msg/HandMeshArray',
-    OBSERVATIONS: 'realhands/msg/HandObservationArray',
-    TEXTURE: 'realhands/msg/HandTexture',
-}
 # The stages between topics, whose times the recorder's clock tells.
 _STEPS = {'handnet': (OBSERVATIONS, REGRESSED), 'refinement': (REGRESSED, MESH)}
-_STAGES = {int(stage): stage for stage in MeshStage}
-_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
 
 
 def find_hands(topics: Mapping[str, str]) -> dict[str, str]:
-    """Return the recorded topics of hands by the ends of their names, as far as they are there."""
+    """
+    Return the recorded topics of hands, as far as they are there.
+
+    The keys are the names that the nodes give them, which a recorded name ends in, whatever its
+    namespace.
+    """
     return {
         end: topic
-        for end, kind in _TYPES.items()
+        for end, kind in RESULT_TYPES.items()
         for topic, found in sorted(topics.items(), reverse=True)
         if found == kind and f'/{topic}'.endswith(f'/{end}')
     }
@@ -76,10 +65,10 @@ class RecordedHands:
             bag = stack.enter_context(BagFile(path))
             return _ByStamp((m for _, m in bag.messages({topics[end]})), convert)
 
-        self._meshes = stream(MESH, lambda m: tuple(map(mesh_from, m.hands)))
-        self._regressed = stream(REGRESSED, lambda m: tuple(map(mesh_from, m.hands)))
-        self._observations = stream(OBSERVATIONS, lambda m: tuple(map(observation_from, m.hands)))
-        self._textures = stream(TEXTURE, lambda m: (str(m.id), atlas_from(m)))
+        self._meshes = stream(MESH, lambda m: tuple(map(read_mesh, m.hands)))
+        self._regressed = stream(REGRESSED, lambda m: tuple(map(read_mesh, m.hands)))
+        self._observations = stream(OBSERVATIONS, lambda m: tuple(map(read_observation, m.hands)))
+        self._textures = stream(TEXTURE, lambda m: (str(m.id), atlas_from_msg(m)))
         self.atlases: dict[str, Image] = {}
         self._times = _record_times(path, topics)
         self._topics = topics
@@ -132,77 +121,6 @@ class _ByStamp(Generic[T]):
         while self._next is not None and stamp_ns(self._next) <= stamp:
             yield self._convert(self._next)
             self._next = next(self._messages, None)
-
-
-def mesh_from(message: Any) -> HandMesh:
-    """Return a HandMesh message, rosbags' or rclpy's; MessageError when it contradicts itself."""
-    side = _side(message)
-    vertices = np.asarray(message.vertices, np.float32)
-    keypoints = np.asarray(message.keypoints, np.float32)
-    if vertices.size != 3 * NUM_VERTICES or keypoints.size != 3 * NUM_KEYPOINTS:
-        text = (
-            f'a HandMesh has {vertices.size} numbers for vertices and {keypoints.size} for '
-            f'keypoints; it must have {3 * NUM_VERTICES} and {3 * NUM_KEYPOINTS}'
-        )
-        raise MessageError(text)
-    return HandMesh(
-        id=str(message.id),
-        handedness=side,
-        handedness_score=float(message.handedness_score),
-        score=float(message.score),
-        stage=_STAGES.get(int(message.stage), MeshStage.UNKNOWN),
-        flags=MeshFlag(int(message.flags)),
-        vertices_cam=vertices.reshape(-1, 3),
-        keypoints_cam=keypoints.reshape(-1, 3),
-        pose_aa=np.asarray(message.pose, np.float32),
-        shape=np.asarray(message.shape, np.float32),
-        translation=np.asarray(message.translation, np.float32),
-        topology_key=str(message.topology_key),
-        reprojection_error_px=float(message.reprojection_error_px),
-        silhouette_iou=float(message.silhouette_iou),
-        views=tuple(view_from(view) for view in message.views),
-    )
-
-
-def observation_from(message: Any) -> HandObservation:
-    """Return a HandObservation message, without what only the network wants."""
-    return HandObservation(
-        id=str(message.id),
-        handedness=_side(message),
-        views=tuple(view_from(view) for view in message.views),
-        handedness_score=float(message.handedness_score),
-        score=float(message.score),
-    )
-
-
-def view_from(message: Any) -> HandView:
-    """Return a HandView message; the crop is decoded only where a silhouette lies in it."""
-    affine = np.asarray(message.crop_affine, np.float64).reshape(2, 3)
-    has_silhouette = message.silhouette.width > 0
-    return HandView(
-        keypoints_px=np.asarray(message.keypoints_px, np.float32).reshape(-1, 2),
-        keypoint_scores=np.asarray(message.keypoint_scores, np.float32),
-        crop_affine=affine if affine.any() else None,
-        crop=decode_image(message.crop) if has_silhouette and message.crop.width else None,
-        silhouette=decode_image(message.silhouette) if has_silhouette else None,
-    )
-
-
-def atlas_from(message: Any) -> Image:
-    """Return the atlas (T, T, 3) RGB of a HandTexture message; MessageError when damaged."""
-    data = np.frombuffer(message.atlas.data, np.uint8)
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if decoded is None:
-        text = f'the atlas of hand {message.id} ({message.atlas.format}) cannot be decoded'
-        raise MessageError(text)
-    return np.ascontiguousarray(decoded[..., ::-1])
-
-
-def _side(message: Any) -> Handedness:
-    if message.handedness not in _SIDES:
-        text = f'handedness is {message.handedness}; it must be 1 (left) or 2 (right)'
-        raise MessageError(text)
-    return _SIDES[message.handedness]
 
 
 def _record_times(path: Path, topics: Mapping[str, str]) -> dict[str, dict[int, int]]:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from realhands_ros.errors import DatasetError
-from realhands_ros.messages.topics import EYES, WRAPPER_VERSIONS, Eye, ZedNames
-from realhands_ros.synthesis.zed_bag.writer import TRUTH_TOPIC
-
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-HANDS_TYPE = 'realhands/msg/HandMeshArray'
+from realhands_ros.messages.topics import (
+    EYES,
+    HANDS_TYPE,
+    IMAGE_TYPES,
+    TRUTH_TOPIC,
+    WRAPPER_VERSIONS,
+    Eye,
+    ZedNames,
+)
 
 _NAMESPACE_END = '/zed_node/'
 _COMPRESSED = '/compressed'

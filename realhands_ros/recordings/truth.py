@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES
 from realhands_ros.data.truth import TrackedTruth, TrueHand
 from realhands_ros.errors import DatasetError
+from realhands_ros.messages.decode import HANDEDNESS_OF_NUMBER
 from realhands_ros.messages.types import stamp_ns
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.topics import zed_frames
-
-_SIDES: dict[int, Handedness] = {1: 'left', 2: 'right'}
 
 
 class TruthStream:
@@ -55,7 +54,7 @@ class TruthStream:
 def _hand(message: Any, topic: str) -> TrackedTruth:
     keypoints = np.asarray(message.keypoints, np.float64).reshape(-1, 3)
     vertices = np.asarray(message.vertices, np.float64).reshape(-1, 3)
-    if message.handedness not in _SIDES or len(keypoints) != NUM_KEYPOINTS:
+    if message.handedness not in HANDEDNESS_OF_NUMBER or len(keypoints) != NUM_KEYPOINTS:
         text = (
             f'a hand of {topic} has handedness {message.handedness} and {len(keypoints)} '
             f'keypoints; it must be 1 (left) or 2 (right) with {NUM_KEYPOINTS}'
@@ -63,7 +62,7 @@ def _hand(message: Any, topic: str) -> TrackedTruth:
         raise DatasetError(text)
     scores = [np.asarray(view.keypoint_scores) > 0.5 for view in message.views]
     hand = TrueHand(
-        _SIDES[message.handedness],
+        HANDEDNESS_OF_NUMBER[message.handedness],
         keypoints,
         vertices if len(vertices) == NUM_VERTICES else None,
         np.asarray(message.pose, np.float64)[:3] if len(message.pose) else None,

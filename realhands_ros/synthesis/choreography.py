@@ -8,7 +8,7 @@ next. With objects, the hand takes each up and puts it away out of view, and tur
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.gestures import gesture_angles
 from realhands_ros.hand.grasps import GRASPS, Held, grasp_angles
 from realhands_ros.hand.pose_limits import clamp_angles
+from realhands_ros.synthesis.config import Motion
 from realhands_ros.synthesis.motion import (
     PEAK_TO_MEAN_SPEED,
     HandMotion,
@@ -29,8 +30,6 @@ from realhands_ros.synthesis.working_volume import WorkingVolume, body_origin
 
 FloatArray = NDArray[np.float64]
 Range = tuple[float, float]
-Motion = Literal['gestures', 'grips', 'objects']
-MOTIONS: tuple[Motion, ...] = ('gestures', 'grips', 'objects')
 
 # Top speed of a wrist (m/s), drawn anew for each movement, and of all turns together and of a
 # finger's joint (rad/s).

@@ -1,16 +1,24 @@
-"""What a synthetic dataset is made of: cameras, view mix, size of the images, backgrounds."""
+"""
+What synthetic datasets and films are made of: cameras, view mix, size of the images, backgrounds.
+
+This module imports no numerical library, so that the command line reads its defaults quickly.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from realhands_ros.errors import ConfigError
 
 ViewMix = Literal['egocentric', 'tabletop', 'frontal']
 VIEW_MIXES: tuple[ViewMix, ...] = ('egocentric', 'tabletop', 'frontal')
+
+Motion = Literal['gestures', 'grips', 'objects']
+MOTIONS: tuple[Motion, ...] = ('gestures', 'grips', 'objects')
 
 # The paper's set is egocentric; the other two are what a camera on a desk sees.
 DEFAULT_MIX: dict[ViewMix, float] = {'egocentric': 0.5, 'tabletop': 0.25, 'frontal': 0.25}
@@ -51,12 +59,43 @@ BARE_HANDS: dict[str, Any] = dict.fromkeys(
 )
 
 
+class ZedModel(NamedTuple):
+    """Focal length in pixels at 1280 x 720 and baseline in metres."""
+
+    focal_hd720: float
+    baseline: float
+
+
+class Resolution(NamedTuple):
+    """Image size, and the focal length relative to 1280 x 720 (HD1080 crops the sensor)."""
+
+    width: int
+    height: int
+    focal_scale: float
+
+
+# From the maker's calibration files, for the rectified left camera.
+ZED_MODELS = {
+    'zed2i': ZedModel(530.0, 0.12),
+    'zed2i_4mm': ZedModel(960.0, 0.12),
+    'zed2': ZedModel(525.0, 0.12),
+    'zed': ZedModel(700.0, 0.12),
+    'zedm': ZedModel(675.0, 0.063),
+}
+
+RESOLUTIONS = {
+    'VGA': Resolution(672, 376, 0.5),
+    'HD720': Resolution(1280, 720, 1.0),
+    'HD1080': Resolution(1920, 1080, 2.0),
+}
+
+
 @dataclass(frozen=True)
 class SynthesisConfig:
     """
     The parameters of a synthetic dataset.
 
-    ``cameras`` and ``resolutions`` name rows of the tables in ``rigs``; each sample draws one of
+    ``cameras`` are keys of ZED_MODELS, ``resolutions`` of RESOLUTIONS; each sample draws one of
     each. ``mix`` gives the share of each view, ``distance_m`` the nearest and farthest distance
     of a hand. ``crop_size`` renders a square crop of that many pixels around the hand in each
     view instead of the full images. ``backgrounds`` is a folder of
@@ -142,3 +181,47 @@ def parse_mix(text: str) -> dict[ViewMix, float]:
             )
             raise ConfigError(message) from error
     return mix
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """
+    What a film of moving hands shows; film.py makes it.
+
+    ``seconds``: its length; ``rate``: frames a second. ``camera`` is a key of ZED_MODELS and
+    ``resolution`` one of RESOLUTIONS; ``hands`` 1 (right) or 2;
+    ``motion``: gestures, grips (grasps without objects) or objects (grasps with them);
+    ``model_folder`` holds the hand model (None: the open hand). Raises ConfigError for a value out
+    of range.
+    """
+
+    seconds: float = 20.0
+    rate: float = 30.0
+    camera: str = 'zed2i'
+    resolution: str = 'VGA'
+    hands: Literal[1, 2] = 1
+    seed: int = 0
+    motion: Motion = 'gestures'
+    model_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ('seconds', 'rate'):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                message = f'{name} is {value:g}; it must be above zero'
+                raise ConfigError(message)
+        if self.hands not in (1, 2):
+            message = f'hands is {self.hands}; a film shows 1 or 2'
+            raise ConfigError(message)
+        if self.motion not in MOTIONS:
+            message = f'motion is {self.motion!r}; choose one of {", ".join(MOTIONS)}'
+            raise ConfigError(message)
+        if self.seed < 0:
+            message = f'seed is {self.seed}; give 0 or more'
+            raise ConfigError(message)
+
+    @property
+    def num_frames(self) -> int:
+        """Return the number of frames, at least one."""
+        return max(1, round(self.seconds * self.rate))

@@ -7,21 +7,19 @@ The rig stands still in a room. Everything but the movement is drawn once.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.data.topology import NUM_SHAPE, Handedness
-from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.mirror import mirror_axis_angle
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.hand.skeleton import HandSkeleton
 from realhands_ros.synthesis.arm_builder import Arm, ArmBuilder, sample_clothing
 from realhands_ros.synthesis.backdrop import World, room
 from realhands_ros.synthesis.camera_effects import sample_effects
-from realhands_ros.synthesis.choreography import MOTIONS, Motion, Visit, choreograph
+from realhands_ros.synthesis.choreography import Visit, choreograph
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.generator import SHAPE_RANGE
 from realhands_ros.synthesis.held_objects import fitted_object
 from realhands_ros.synthesis.lighting import sample_lighting
@@ -36,49 +34,6 @@ FloatArray = NDArray[np.float64]
 
 _HANDS: dict[int, tuple[Handedness, ...]] = {1: ('right',), 2: ('right', 'left')}
 _EXPOSURE_S = (0.004, 0.012)
-
-
-@dataclass(frozen=True)
-class FilmSettings:
-    """
-    What a film shows.
-
-    ``camera`` and ``resolution`` are names of the tables in rigs; ``hands`` 1 (right) or 2;
-    ``motion``: gestures, grips (grasps without objects) or objects (grasps with them);
-    ``model_folder`` holds the hand model (None: the open hand). Raises ConfigError for a value out
-    of range.
-    """
-
-    seconds: float = 20.0
-    rate: float = 30.0
-    camera: str = 'zed2i'
-    resolution: str = 'VGA'
-    hands: Literal[1, 2] = 1
-    seed: int = 0
-    motion: Motion = 'gestures'
-    model_folder: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name in ('seconds', 'rate'):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                message = f'{name} is {value:g}; it must be above zero'
-                raise ConfigError(message)
-        if self.hands not in _HANDS:
-            message = f'hands is {self.hands}; a film shows 1 or 2'
-            raise ConfigError(message)
-        if self.motion not in MOTIONS:
-            message = f'motion is {self.motion!r}; choose one of {", ".join(MOTIONS)}'
-            raise ConfigError(message)
-        if self.seed < 0:
-            message = f'seed is {self.seed}; give 0 or more'
-            raise ConfigError(message)
-
-    @property
-    def num_frames(self) -> int:
-        """Return the number of frames, at least one."""
-        return max(1, round(self.seconds * self.rate))
 
 
 @dataclass(frozen=True, eq=False)

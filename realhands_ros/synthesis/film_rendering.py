@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from realhands_ros.cores import use_one_core
 from realhands_ros.errors import DatasetError
 from realhands_ros.synthesis.camera_effects import develop
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.rendering import Renderer
 from realhands_ros.synthesis.sample import visible_keypoints
 from realhands_ros.synthesis.scene import HandTruth, Label

@@ -7,42 +7,11 @@ in pixels scales with the resolution, the principal point lies within a few pixe
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import StereoRig
-
-
-class ZedModel(NamedTuple):
-    """Focal length in pixels at 1280 x 720 and baseline in metres."""
-
-    focal_hd720: float
-    baseline: float
-
-
-class Resolution(NamedTuple):
-    """Image size, and the focal length relative to 1280 x 720 (HD1080 crops the sensor)."""
-
-    width: int
-    height: int
-    focal_scale: float
-
-
-ZED_MODELS = {
-    'zed2i': ZedModel(530.0, 0.12),
-    'zed2i_4mm': ZedModel(960.0, 0.12),
-    'zed2': ZedModel(525.0, 0.12),
-    'zed': ZedModel(700.0, 0.12),
-    'zedm': ZedModel(675.0, 0.063),
-}
-
-RESOLUTIONS = {
-    'VGA': Resolution(672, 376, 0.5),
-    'HD720': Resolution(1280, 720, 1.0),
-    'HD1080': Resolution(1920, 1080, 2.0),
-}
+from realhands_ros.synthesis.config import RESOLUTIONS, ZED_MODELS, Resolution, ZedModel
 
 
 def zed_rig(camera: str, resolution: str) -> StereoRig:

@@ -14,19 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realhands_ros.configuration.parameters import PARAMETER_TABLES, ParameterTable, Value
-from realhands_ros.messages.topics import EYES, WrapperVersion, ZedNames
+from realhands_ros.messages.topics import (
+    EYES,
+    MESH,
+    OBSERVATIONS,
+    REGRESSED,
+    RESULT_TYPES,
+    TEXTURE,
+    TOPOLOGY,
+    WrapperVersion,
+    ZedNames,
+)
 
 PACKAGE = 'realhands'
 # The executable that runs all nodes in one process.
 COMPOSED_EXECUTABLE = 'hand_nodes'
 # What a recording of the results holds.
-RECORDED_TOPICS = (
-    'hands/observations',
-    'hands/mesh_regressed',
-    'hands/mesh',
-    'hands/texture',
-    'hands/topology',
-)
+RECORDED_TOPICS = tuple(RESULT_TYPES)
 
 _CAMERA_INFOS = tuple(f'{eye}/camera_info' for eye in EYES)
 _IMAGES = tuple(f'{eye}/image' for eye in EYES)
@@ -56,26 +60,26 @@ GRAPH = (
     NodeSpec(
         'keypoint_node',
         'realhands_ros.nodes.keypoint_node:KeypointNode',
-        inputs=(*_IMAGES, *_CAMERA_INFOS, 'hands/mesh'),
-        outputs=('hands/observations', 'hands/overlay'),
+        inputs=(*_IMAGES, *_CAMERA_INFOS, MESH),
+        outputs=(OBSERVATIONS, 'hands/overlay'),
     ),
     NodeSpec(
         'handnet_node',
         'realhands_ros.nodes.handnet_node:HandNetNode',
-        inputs=('hands/observations', *_CAMERA_INFOS),
-        outputs=('hands/mesh_regressed', 'hands/topology'),
+        inputs=(OBSERVATIONS, *_CAMERA_INFOS),
+        outputs=(REGRESSED, TOPOLOGY),
     ),
     NodeSpec(
         'refinement_node',
         'realhands_ros.nodes.refinement_node:RefinementNode',
-        inputs=('hands/mesh_regressed', *_CAMERA_INFOS),
-        outputs=('hands/mesh', 'hands/points', 'hands/left/wrist', 'hands/right/wrist'),
+        inputs=(REGRESSED, *_CAMERA_INFOS),
+        outputs=(MESH, 'hands/points', 'hands/left/wrist', 'hands/right/wrist'),
     ),
     NodeSpec(
         'texture_node',
         'realhands_ros.nodes.texture_node:TextureNode',
-        inputs=('hands/mesh', 'hands/mesh_regressed', *_CAMERA_INFOS),
-        outputs=('hands/texture', 'hands/markers'),
+        inputs=(MESH, REGRESSED, *_CAMERA_INFOS),
+        outputs=(TEXTURE, 'hands/markers'),
     ),
 )
 

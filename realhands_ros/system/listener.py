@@ -12,8 +12,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
-from realhands.msg import HandMeshArray, HandObservationArray
-from realhands_ros.messages.types import serialised_stamp_ns
+from realhands_ros.messages.topics import MESH, OBSERVATIONS, REGRESSED, RESULT_TYPES
+from realhands_ros.messages.types import message_class, serialised_stamp_ns
 from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.executor import create_executor
 
@@ -21,11 +21,7 @@ from realhands_ros.system.executor import create_executor
 Arrived = tuple[str, int, int]
 
 # What the listener can listen to, by the last part of a topic's name.
-_TYPES = {
-    'observations': HandObservationArray,
-    'mesh_regressed': HandMeshArray,
-    'mesh': HandMeshArray,
-}
+_TYPES = {name.rpartition('/')[2]: RESULT_TYPES[name] for name in (OBSERVATIONS, REGRESSED, MESH)}
 _POLL_S = 0.2
 _DEPTH = 100
 
@@ -37,7 +33,7 @@ class LiveListener(Node):
         """Subscribe; best effort to the camera, so that any publisher will do."""
         super().__init__('live_listener')
         self.arrivals: list[Arrived] = []
-        kinds = {topic: _TYPES[topic.rpartition('/')[2]] for topic in topics}
+        kinds = {topic: message_class(_TYPES[topic.rpartition('/')[2]]) for topic in topics}
         for topic, kind in {camera_topic: CameraInfo, **kinds}.items():
             self.create_subscription(
                 kind,

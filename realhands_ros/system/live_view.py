@@ -24,19 +24,18 @@ from realhands_ros.data.hands import with_silhouettes
 from realhands_ros.errors import RealhandsError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.messages.cameras import decode_cameras
+from realhands_ros.messages.decode import atlas_from_msg, read_mesh, read_observation
 from realhands_ros.messages.images import decode_image
-from realhands_ros.messages.topics import WrapperVersion, ZedNames
-from realhands_ros.messages.types import serialised_stamp_ns
-from realhands_ros.nodes.quality_of_service import CALIBRATION, images
-from realhands_ros.recordings.hands import (
+from realhands_ros.messages.topics import (
     MESH,
     OBSERVATIONS,
     REGRESSED,
     TEXTURE,
-    atlas_from,
-    mesh_from,
-    observation_from,
+    WrapperVersion,
+    ZedNames,
 )
+from realhands_ros.messages.types import serialised_stamp_ns
+from realhands_ros.nodes.quality_of_service import CALIBRATION, images
 from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.executor import create_executor
 from realhands_ros.system.supervisor import stop_on_signals
@@ -163,7 +162,7 @@ class LiveView(Node):
 
     def _on_texture(self, message: HandTexture) -> None:
         def keep() -> None:
-            self._atlases = {**self._atlases, message.id: atlas_from(message)}
+            self._atlases = {**self._atlases, message.id: atlas_from_msg(message)}
 
         self._survive(keep)
 
@@ -173,8 +172,8 @@ class LiveView(Node):
                 return ()
             return tuple(map(convert, deserialize_message(parts[end][0], kind).hands))
 
-        regressed = hands(REGRESSED, HandMeshArray, mesh_from)
-        meshes = hands(MESH, HandMeshArray, mesh_from) if MESH in parts else regressed
+        regressed = hands(REGRESSED, HandMeshArray, read_mesh)
+        meshes = hands(MESH, HandMeshArray, read_mesh) if MESH in parts else regressed
         meshes = with_silhouettes(meshes, regressed)
         pictures = []
         for number in range(len(self._topics.images)):
@@ -188,7 +187,7 @@ class LiveView(Node):
             cameras=self._cameras(),
             meshes=meshes,
             regressed=regressed if MESH in parts else (),
-            observations=hands(OBSERVATIONS, HandObservationArray, observation_from),
+            observations=hands(OBSERVATIONS, HandObservationArray, read_observation),
             atlases=self._atlases,
             plots=_latencies(parts) | quality_plots(meshes, ()),
         )

@@ -9,13 +9,11 @@ The messages go out as they lie in the bag, under their topics and qualities of 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any
@@ -28,11 +26,11 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosbags.interfaces import Connection, QosDurability, QosReliability
-from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 
 from realhands_ros.errors import DatasetError
-from realhands_ros.messages.types import serialised_stamp_ns
+from realhands_ros.messages.types import message_class, serialised_stamp_ns
+from realhands_ros.recordings.bag import open_bag
 from realhands_ros.system.supervisor import ignore_unhandled_signals, is_orphan, stop_on_signals
 
 _CLOCK_PERIOD_S = 0.01
@@ -126,30 +124,14 @@ class BagPlayer(Node):
         self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
 
     def _create(self, connection: Connection) -> Publisher | None:
-        package, _, name = connection.msgtype.partition('/msg/')
         try:
-            kind = getattr(importlib.import_module(f'{package}.msg'), name)
+            kind = message_class(connection.msgtype)
         except (ImportError, AttributeError):
             self.get_logger().warning(
                 f'{connection.topic} is left out: there is no {connection.msgtype} here'
             )
             return None
         return self.create_publisher(kind, connection.topic, _qos(connection))
-
-
-@contextmanager
-def open_bag(bag: Path) -> Iterator[Reader]:
-    """Give a reader of a bag; DatasetError when it cannot be read."""
-    try:
-        reader = Reader(bag)
-        reader.open()
-    except (ReaderError, OSError, ValueError) as error:
-        message = f'{bag} cannot be read as a rosbag2 recording ({error})'
-        raise DatasetError(message) from error
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def _qos(connection: Connection) -> QoSProfile:

@@ -62,7 +62,7 @@ def check_record(bag: Path) -> None:
 
 def check_bag(bag: Path, wiring: Wiring) -> None:
     """Raise DatasetError for a recording that cannot be read, or lacks the images."""
-    from realhands_ros.system.player import open_bag
+    from realhands_ros.recordings.bag import open_bag
 
     wanted = [wiring.resolved(topic) for topic in _IMAGES[: 2 if wiring.is_stereo else 1]]
     with open_bag(bag) as reader:

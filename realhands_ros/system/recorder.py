@@ -23,20 +23,17 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
-from realhands.msg import HandMeshArray, HandObservationArray, HandTexture, HandTopology
 from realhands_ros.errors import DatasetError
-from realhands_ros.messages.types import bag_typestore, reliable_qos, serialised_stamp_ns
+from realhands_ros.messages.topics import LATCHED_TOPICS, RESULT_TYPES
+from realhands_ros.messages.types import (
+    bag_typestore,
+    message_class,
+    reliable_qos,
+    serialised_stamp_ns,
+)
 from realhands_ros.system.executor import create_executor
-from realhands_ros.system.graph import RECORDED_TOPICS
 from realhands_ros.system.supervisor import ignore_unhandled_signals, is_orphan, stop_on_signals
 
-_TYPES = {
-    'hands/observations': HandObservationArray,
-    'hands/mesh_regressed': HandMeshArray,
-    'hands/mesh': HandMeshArray,
-    'hands/texture': HandTexture,
-    'hands/topology': HandTopology,
-}
 _POLL_S = 0.2
 _DEPTH = 10
 
@@ -50,7 +47,7 @@ class Recorder(Node):
     """
 
     def __init__(
-        self, bag: Path, topics: Sequence[str] = RECORDED_TOPICS, *, timing: bool = False
+        self, bag: Path, topics: Sequence[str] = tuple(RESULT_TYPES), *, timing: bool = False
     ) -> None:
         """Open the bag; DatasetError when it exists or cannot be written."""
         super().__init__('recorder')
@@ -70,17 +67,17 @@ class Recorder(Node):
         self._writer.close()
 
     def _subscribe(self, topic: str) -> None:
-        is_latched = topic == 'hands/topology'
+        is_latched = topic in LATCHED_TOPICS
         durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
-        kind = _TYPES[topic]
+        kind = RESULT_TYPES[topic]
         connection = self._writer.add_connection(
             self.resolve_topic_name(topic),
-            f'realhands/msg/{kind.__name__}',
+            kind,
             typestore=bag_typestore(),
             offered_qos_profiles=[reliable_qos(_DEPTH, is_latched=is_latched)],
         )
         self.create_subscription(
-            kind,
+            message_class(kind),
             topic,
             partial(self._on_message, connection, topic, self._timing and not is_latched),
             QoSProfile(depth=50, durability=durability),

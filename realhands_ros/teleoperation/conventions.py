@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.rotations import axis_angle_to_quaternion
@@ -20,7 +21,6 @@ from realhands_ros.hand.skeleton import HandSkeleton
 # bases of index and middle finger, and from there into the operator's axes, which differ for the
 # left.
 
-FloatArray = NDArray[np.float64]
 
 _WRIST, _INDEX, _MIDDLE = 0, 5, 9
 

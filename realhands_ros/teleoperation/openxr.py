@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import (
     FINGER_NAMES,
@@ -30,8 +30,6 @@ from realhands_ros.data.topology import (
 from realhands_ros.geometry.mirror import mirror_axis_angle, mirror_points
 from realhands_ros.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from realhands_ros.hand.skeleton import HandSkeleton
-
-FloatArray = NDArray[np.float64]
 
 _METACARPAL_BASES = {'index': 0.34, 'middle': 0.32, 'ring': 0.33, 'little': 0.50}
 _FINGER_PARTS = {

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.cores import next_task, run_shared
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.rasterizer import TexelTable
@@ -200,7 +201,6 @@ def _show(atlas, first, last, weights, most_confidence, texels):  # type: ignore
             coverage_map[texels[n]] = np.uint8(_ONE + np.float32(254.0) * sure)
 
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 

@@ -12,18 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
-from realhands_ros.data.hands import HandMesh, HandTexture, Image
+from realhands_ros.arrays import FloatArray
+from realhands_ros.data.hands import HandMesh, HandTexture, Image, MeshTopology
 from realhands_ros.data.topology import Handedness
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rasterizer import TexelTable, rasterize, vertex_normals
 from realhands_ros.hand.drawing import portrait, sample_texture
-from realhands_ros.hand.model_file import MeshTopology, default_model_folder, load_mesh_topology
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
 from realhands_ros.texture.light import gains
 from realhands_ros.texture.profile import SIDES
 
 # Pictures of textured hands: over the camera's image, and from where no camera stands.
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.geometry.rasterizer import TexelTable
 from realhands_ros.texture.views import Layout, SeenView, look_at_faces
 
@@ -18,7 +19,6 @@ from realhands_ros.texture.views import Layout, SeenView, look_at_faces
 # little. The light changes slowly, so each frame's coefficients are drawn to those of the frame
 # before, all but the constant one, which follows the exposure.
 
-FloatArray = NDArray[np.float64]
 
 NUM_COEFFICIENTS = 9
 

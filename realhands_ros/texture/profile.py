@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, MeshFlag, MeshStage
 from realhands_ros.data.topology import NUM_SHAPE, NUM_VERTICES, Handedness
 from realhands_ros.errors import ProfileError
@@ -25,7 +26,6 @@ from realhands_ros.hand.model_file import HandModelData
 # A hand does not change its shape from frame to frame; estimates of it do. Their mean over some
 # fifty good frames is better than any of them, and a held shape leaves less to go wrong.
 
-FloatArray = NDArray[np.float64]
 
 _BAD_FLAGS = (
     MeshFlag.SCALE_PRIOR

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandView
 from realhands_ros.errors import ImageError
 from realhands_ros.geometry.camera import PinholeCamera
@@ -194,8 +195,6 @@ def _interpolate(crop, x, y, colours, number):  # type: ignore[no-untyped-def]
 
 
 # All hands of one frame.
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""What people look at: hands drawn over pictures, and scenes for the Rerun viewer."""
+"""Drawing for people: hands over pictures and videos, scenes for the Rerun viewer."""

@@ -1,4 +1,4 @@
-"""Recordings as scenes: what a bag's cameras saw, and the hands in it."""
+"""Recordings as scenes for the viewer: images, cameras and hands of a bag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TypeVar
 from realhands_ros.data.frames import StereoFrame, to_bgr
 from realhands_ros.data.truth import TrackedTruth
 from realhands_ros.errors import ConfigError, DatasetError
+from realhands_ros.messages.topics import IMAGE_TYPES, MESH, REGRESSED
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.frames import FrameStream
-from realhands_ros.recordings.hands import MESH, REGRESSED, RecordedHands, find_hands
-from realhands_ros.recordings.topics import IMAGE_TYPES, find_camera, find_truth
+from realhands_ros.recordings.hands import RecordedHands, find_hands
+from realhands_ros.recordings.topics import find_camera, find_truth
 from realhands_ros.recordings.truth import TruthStream
 from realhands_ros.texture.stage import TextureStageConfig
 from realhands_ros.viewing.rerun_scene import Destination, RerunScene, SceneConfig
@@ -28,13 +29,13 @@ T = TypeVar('T')
 @dataclass(frozen=True)
 class BagView:
     """
-    What is shown of which recordings.
+    Which recordings are shown, and which of their frames; iterating gives the scenes.
 
-    ``bag`` has the images; ``hands`` the recorded hands, None where ``bag`` may have them too.
-    Where neither has, the pipeline finds them: ``pipeline``, None for all four stages. ``left``
-    and ``right``: image topics, None for those of a ZED. ``mono``: the left camera alone.
-    ``every``: each such frame is shown, the first one being shown. ``frames``: at most so many
-    frames of the recording. Raises ConfigError for values out of range.
+    ``bag`` has the images; ``hands`` is the bag of the recorded hands, None for ``bag`` itself.
+    Where neither holds hands, the pipeline reconstructs them: ``pipeline``, None for all four
+    stages. ``left`` and ``right``: image topics, None for those of a ZED. ``mono``: the left
+    camera alone. ``every``: frames 0, every, 2 every, ... are shown. ``frames``: only that many
+    frames of the recording are read. Raises ConfigError for values out of range.
     """
 
     bag: Path
@@ -55,8 +56,8 @@ class BagView:
                 raise ConfigError(message)
 
     @property
-    def expected(self) -> int | None:
-        """Return how many frames are shown at most, None where nobody knows."""
+    def expected(self) -> int:
+        """Return the largest number of frames that can be shown."""
         with BagFile(self.bag) as bag:
             counts = [bag.count(t) for t, kind in bag.topics.items() if kind in IMAGE_TYPES]
             found = find_hands(bag.topics)
@@ -86,7 +87,7 @@ class BagView:
             texture = TextureStageConfig()
             config = self.pipeline or PipelineConfig(texture=texture)
             pipeline = stack.enter_context(HandPipeline(config))
-            # Tracking needs every frame, even of those that are not shown.
+            # Tracking needs every frame, also those that are not shown.
             for number, frame in enumerate(islice(stream, self.frames)):
                 result = pipeline(frame)
                 if number % self.every == 0:
@@ -122,9 +123,9 @@ def save_rrd(
     """
     Write a recording as a Rerun file; return how many frames it shows.
 
-    ``bag`` has the images of the cameras, ``recorded_hands_bag`` what the nodes made of them
+    ``bag`` has the images of the cameras, ``recorded_hands_bag`` the nodes' results
     (``realhands run --record``); None takes the hands of ``bag``, or runs the pipeline on it.
-    ``every``: each third frame is enough for the eye. Raises ConfigError when Rerun is missing or
+    ``every``: every third frame keeps the file small. Raises ConfigError when Rerun is missing or
     the file cannot be written, and what BagView raises.
     """
     view = BagView(bag, recorded_hands_bag, every=every)

@@ -1,4 +1,4 @@
-"""What the pipeline found, drawn over the picture in which it found it."""
+"""Meshes, silhouettes, keypoints and labels of a frame, drawn over its picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realhands_ros.texture.display import TextureRenderer
 Image = NDArray[np.uint8]
 IntArray = NDArray[np.int64]
 
-# How hands are drawn: as plaster, with their own skin, or not at all (outlines only).
+# How hands are drawn: shaded in grey, textured with their own skin, or as outlines only.
 Look = Literal['shaded', 'textured', 'outline']
 LOOKS: tuple[Look, ...] = ('shaded', 'textured', 'outline')
 
@@ -104,7 +104,7 @@ class MeshOverlay:
 
 
 def hand_label(mesh: HandMesh) -> str:
-    """Return what people call a hand: the start of its id, its side, and how sure that is."""
+    """Return a short name: the start of the id, the side and its score, '?' for low confidence."""
     doubt = ' ?' if mesh.flags & MeshFlag.LOW_CONFIDENCE else ''
     return f'{mesh.id[:6]} {mesh.handedness} {mesh.handedness_score:.0%}{doubt}'
 
@@ -128,7 +128,7 @@ def silhouette_outlines(view: HandView) -> list[NDArray[np.int32]]:
 def _write_label(
     picture: Image, text: str, corner: NDArray[np.floating[Any]], handedness: Handedness
 ) -> None:
-    """Write a text on a plate of the hand's colour above ``corner``, within the picture."""
+    """Write a text on a box of the hand's colour above ``corner``, within the picture."""
     scale = max(0.35, 0.6 * max(picture.shape) / _REFERENCE_PX)
     thickness = max(1, round(1.5 * scale))
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)

@@ -16,11 +16,13 @@ import trimesh
 import yaml
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.errors import CalibrationError, ConfigError
-from realhands_ros.geometry.camera import DistortionModel, Lens, PinholeCamera
+from realhands_ros.geometry.camera import Lens, PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
+from realhands_ros.messages.cameras import LENS_MODELS
 from realhands_ros.pipeline import FrameResult, HandPipeline
 from realhands_ros.viewing.mesh_overlay import MeshOverlay, hand_label
 from realhands_ros.viewing.pictures import (
@@ -34,25 +36,17 @@ from realhands_ros.viewing.pictures import (
 
 # The camera behind a picture: assumed from a field of view, or read from a calibration file.
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 DEFAULT_FIELD_OF_VIEW_DEG = 60.0
 _FIELDS_OF_VIEW_DEG = (5.0, 170.0)
-# The names that ROS gives distortion models, as Lens knows them.
-_LENS_MODELS: dict[str, DistortionModel] = {
-    'plumb_bob': 'plumb_bob',
-    'rational_polynomial': 'plumb_bob',
-    'equidistant': 'equidistant',
-    'fisheye': 'equidistant',
-}
 
 
 class PictureCamera(Protocol):
-    """What is known of the camera that took some pictures."""
+    """The camera of some pictures, calibrated or assumed."""
 
-    def see(self, picture: Image) -> tuple[Image, PinholeCamera]:
-        """Return a picture (H, W, 3) free of distortion, and the camera that would take it."""
+    def undistort(self, picture: Image) -> tuple[Image, PinholeCamera]:
+        """Return a picture (H, W, 3) without lens distortion, and its pinhole camera."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,8 @@ class AssumedCamera:
     """
     An undistorted camera whose longer side spans ``field_of_view_deg`` degrees.
 
-    Sizes and distances are as good as this guess. Raises ConfigError for less than 5 degrees or
-    more than 170.
+    Reconstructed sizes and distances scale with this assumption. Raises ConfigError for less than
+    5 degrees or more than 170.
     """
 
     field_of_view_deg: float = DEFAULT_FIELD_OF_VIEW_DEG
@@ -76,20 +70,17 @@ class AssumedCamera:
             )
             raise ConfigError(message)
 
-    def see(self, picture: Image) -> tuple[Image, PinholeCamera]:
+    def undistort(self, picture: Image) -> tuple[Image, PinholeCamera]:
         """Return the picture itself, and its camera."""
         height, width = picture.shape[:2]
-        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(self.field_of_view_deg) / 2)
-        centre = ((width - 1) / 2, (height - 1) / 2)
-        intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
-        return picture, PinholeCamera(intrinsics, width, height)
+        return picture, PinholeCamera.of_field_of_view(width, height, self.field_of_view_deg)
 
 
 class CalibratedCamera:
     """A camera with a calibration; its pictures are undistorted, their intrinsics stay K."""
 
     def __init__(self, camera: PinholeCamera, lens: Lens | None, name: str) -> None:
-        """``name`` is what errors call the calibration; ``lens`` None: no distortion."""
+        """Take a camera; ``lens`` None: no distortion; ``name`` is for error messages."""
         self._camera = camera
         self._name = name
         self._map: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
@@ -105,7 +96,7 @@ class CalibratedCamera:
         """
         Read a camera_info file, as ROS's camera_calibration and camera_info_manager write it.
 
-        Raises CalibrationError when it is missing, no such file, or of no usable camera.
+        Raises CalibrationError when the file is missing, damaged, or describes no usable camera.
         """
         entries = _entries(path)
         try:
@@ -125,7 +116,7 @@ class CalibratedCamera:
             str(path),
         )
 
-    def see(self, picture: Image) -> tuple[Image, PinholeCamera]:
+    def undistort(self, picture: Image) -> tuple[Image, PinholeCamera]:
         """Undistort a picture; CalibrationError when it has another size than the calibration."""
         height, width = picture.shape[:2]
         if (width, height) != (self._camera.width, self._camera.height):
@@ -157,10 +148,10 @@ def _matrix(entry: Any) -> FloatArray:
 
 
 def _lens(intrinsics: FloatArray, coefficients: FloatArray, model: str) -> Lens:
-    if model not in _LENS_MODELS:
-        message = f'distortion model {model!r} is unknown; use {", ".join(_LENS_MODELS)}'
+    if model not in LENS_MODELS:
+        message = f'distortion model {model!r} is unknown; use {", ".join(LENS_MODELS)}'
         raise CalibrationError(message)
-    return Lens(intrinsics, coefficients, _LENS_MODELS[model])
+    return Lens(intrinsics, coefficients, LENS_MODELS[model])
 
 
 # Meshes as Wavefront OBJ, one file a picture.
@@ -211,8 +202,8 @@ _FRAME_ID = 'camera'
 
 
 @dataclass(frozen=True, eq=False)
-class SeenPicture:
-    """One picture, what was found in it, and the files that were written of it."""
+class PictureResult:
+    """One picture, the pipeline's result, and the files that were written."""
 
     picture: Picture
     drawn: NDArray[np.uint8]
@@ -221,7 +212,7 @@ class SeenPicture:
 
     @property
     def line(self) -> str:
-        """Return what was found in words, on one line."""
+        """Return the result in words, on one line."""
         total = sum(self.result.latency_ms.values())
         hands = [_described(mesh) for mesh in self.result.meshes] or ['no hand found']
         hands += [f'{hand.id[:6]} rejected: {hand.reason}' for hand in self.result.rejected]
@@ -244,7 +235,7 @@ class RunStatistics:
         self.frames += 1
         self.hands += len(result.meshes)
         self.frames_with_hands += bool(result.meshes)
-        # Without hands the later stages have nothing to do, which would hide what they take.
+        # Without hands the later stages do nothing, which would lower their median.
         for stage, value in result.latency_ms.items() if result.observations else ():
             self.latency_ms[stage].append(value)
 
@@ -263,9 +254,9 @@ class RunStatistics:
 @dataclass
 class PictureRun:
     """
-    What happens to each picture.
+    Pictures through the pipeline, drawn, written and shown; iterating does the work.
 
-    ``output``, ``meshes`` and ``window`` may be None; ``frames`` limits how many are taken.
+    ``output``, ``meshes`` and ``window`` may be None; ``frames`` limits the number of pictures.
     """
 
     source: PictureSource
@@ -278,23 +269,23 @@ class PictureRun:
     frames: int | None = None
     statistics: RunStatistics = field(default_factory=RunStatistics)
 
-    def __iter__(self) -> Iterator[SeenPicture]:
+    def __iter__(self) -> Iterator[PictureResult]:
         """
-        Work on the pictures one by one; ends early when somebody closes the window.
+        Process the pictures one by one; ends early when the window is closed.
 
         Raises CalibrationError for pictures that are not the calibration's, ConfigError for files
         that cannot be written.
         """
         for number, picture in enumerate(islice(iter(self.source), self.frames)):
-            seen = self._see(number, picture)
+            seen = self._process(number, picture)
             yield seen
             if self.window is not None and not self.window.show(
                 seen.drawn, wait=not self.source.is_film
             ):
                 return
 
-    def _see(self, number: int, picture: Picture) -> SeenPicture:
-        image, camera = self.camera.see(picture.image)
+    def _process(self, number: int, picture: Picture) -> PictureResult:
+        image, camera = self.camera.undistort(picture.image)
         if not self.source.is_film and self.pipeline.texture is not None:
             # Another photograph may show another person.
             self.pipeline.texture.reset()
@@ -308,7 +299,7 @@ class PictureRun:
                 name = f'{number:03d}_{name}' if (self.source.expected or 0) > 1 else name
             saved = self.meshes.write(name, result.meshes)
             files += [] if saved is None else [saved]
-        return SeenPicture(picture, drawn, result, tuple(files))
+        return PictureResult(picture, drawn, result, tuple(files))
 
 
 def _described(mesh: HandMesh) -> str:

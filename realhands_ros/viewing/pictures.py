@@ -22,10 +22,10 @@ from realhands_ros.errors import ConfigError, ImageError
 
 Image = NDArray[np.uint8]
 
-# Image files have no stamps; these let no two of them be taken for neighbours.
+# Image files have no stamps. A second apart, they are too far apart for tracking.
 _APART_NS = 1_000_000_000
 _DEFAULT_RATE = 30.0
-# Containers say all sorts of things about their rate when they do not know it.
+# Frame rates outside this range are not believed: a container without one may give any number.
 _RATES = (1.0, 1000.0)
 
 
@@ -42,8 +42,8 @@ class PictureSource(Protocol):
     """
     Where pictures come from.
 
-    ``is_film``: they follow one another in time, ``rate`` a second. ``expected``: how many there
-    are, None where nobody knows.
+    ``is_film``: they follow one another in time, ``rate`` a second. ``expected``: their number,
+    None where it is unknown.
     """
 
     @property
@@ -56,7 +56,7 @@ class PictureSource(Protocol):
 
     @property
     def expected(self) -> int | None:
-        """Return how many pictures there will be, None where nobody knows."""
+        """Return the number of pictures, None where it is unknown."""
 
     def __iter__(self) -> Iterator[Picture]:
         """Read the pictures."""
@@ -76,7 +76,7 @@ class ImageFiles:
     rate: float = field(default=1.0, init=False)
 
     def __post_init__(self) -> None:
-        """Look for the files."""
+        """Check that the files exist."""
         missing = [str(path) for path in self.paths if not path.is_file()]
         if missing:
             message = f'no such image: {", ".join(missing)}'
@@ -150,9 +150,9 @@ class Webcam:
             self.rate = _rate(capture)
 
     def __iter__(self) -> Iterator[Picture]:
-        """Look until the camera ends, or somebody stops looking."""
+        """Read pictures until the camera gives none, or the caller stops."""
         with _opened(self._number) as capture:
-            # Old pictures are of no use to somebody who watches their own hands.
+            # A buffer of one picture keeps the delay of a live view short.
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             start = time.monotonic_ns()
             number = 0
@@ -184,7 +184,7 @@ def _rate(capture: Any) -> float:
 ENDING = '_hands'
 
 _IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
-# What OpenCV's own build of FFmpeg can write.
+# Codecs that OpenCV's bundled FFmpeg can write, by suffix.
 _CODECS = {'.mp4': 'mp4v', '.avi': 'MJPG', '.webm': 'VP80', '.mkv': 'mp4v'}
 
 
@@ -237,8 +237,8 @@ class VideoOutput:
     """
     A video of the size of the first picture.
 
-    Pictures that come slower than ``rate`` a second are repeated, so that the video runs at the
-    speed of life.
+    Pictures that come slower than ``rate`` a second are repeated, so that the video runs in real
+    time.
     """
 
     def __init__(self, path: Path, rate: float, *, overwrite: bool = False) -> None:
@@ -319,7 +319,7 @@ _DISPLAYS = ('DISPLAY', 'WAYLAND_DISPLAY')
 
 def has_display() -> bool:
     """Return whether there is a screen to open windows on."""
-    # Qt ends the process where it finds no screen, so one has to look beforehand.
+    # Qt aborts the process without a screen, so the check must come first.
     return not sys.platform.startswith('linux') or any(map(os.environ.get, _DISPLAYS))
 
 

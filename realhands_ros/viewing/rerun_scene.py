@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandView
+from realhands_ros.data.hands import SIDE_COLOURS, HandMesh, HandView, MeshTopology
 from realhands_ros.data.topology import KEYPOINT_PARENTS, Handedness
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.rasterizer import vertex_normals
-from realhands_ros.hand.model_file import MeshTopology, default_model_folder, load_mesh_topology
+from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
 from realhands_ros.messages.topics import EYES
 from realhands_ros.viewing.mesh_overlay import silhouette_outlines
 from realhands_ros.viewing.pictures import (
@@ -39,9 +39,9 @@ _SUFFIX = '.rrd'
 @dataclass(frozen=True)
 class Destination:
     """
-    A file (``save``), a browser (``web``), or a viewer that is started, where neither is asked.
+    Where a recording goes: a file (``save``), a browser (``web``), or else a viewer.
 
-    ``web_port`` and ``grpc_port`` are where the browser finds page and data.
+    ``web_port`` and ``grpc_port`` serve the page and the data to the browser.
     """
 
     save: Path | None = None
@@ -51,7 +51,7 @@ class Destination:
     grpc_port: int = 9876
 
     def check(self) -> None:
-        """Raise ConfigError for what cannot be, before any work is done."""
+        """Raise ConfigError without Rerun or a screen, and for a file that cannot be written."""
         load_rerun()
         if self.save is not None:
             if self.web:
@@ -83,7 +83,7 @@ class Destination:
                 )
             else:
                 stream.spawn()
-        # Rerun raises what comes to its mind: RuntimeError, ValueError, OSError.
+        # Rerun raises RuntimeError, ValueError or OSError.
         except Exception as error:
             message = f'Rerun cannot start ({error}): is the port or the file in use?'
             raise ConfigError(message) from error
@@ -104,18 +104,19 @@ def load_rerun() -> Any:
 
 IntArray = NDArray[np.int64]
 
-# The root of everything in space; the axes are those of the left optical frame.
+# The root of all 3D entities; its axes are those of the left optical frame.
 WORLD = 'world'
 PLOTS = ('latency', 'error_mm', 'silhouette_iou', 'reprojection_px')
 
-# How far before its camera an image stands; of two cameras, so that the images just do not meet.
+# Distance of the image plane from a single camera, metres.
 _IMAGE_PLANE_M = 0.12
+# Width of the image planes of two cameras as a share of the baseline, so that they do not overlap.
 _IMAGES_APART = 0.95
 _TRUE_RGB = (60, 220, 60)
 _REGRESSED_RGBA = (150, 150, 150, 120)
 _OUTLINE_RGB = (255, 220, 40)
 _WHITE = (255, 255, 255)
-# Of the curves of a plot, in the order of their coming.
+# Colours of a plot's curves, in the order of their first values.
 _CURVE_RGB = (
     (240, 130, 60), (90, 170, 250), (120, 210, 110), (230, 110, 200), (240, 220, 90),
     (150, 140, 250),
@@ -125,10 +126,11 @@ _CURVE_RGB = (
 @dataclass(frozen=True)
 class SceneConfig:
     """
-    How much is written.
+    Size and detail of a scene.
 
-    ``jpeg_quality``: of the images. ``atlas_size`` and ``atlas_period_s``: how large a hand's
-    texture is shown, and how often it is renewed. ``path_frames``: how long a wrist's path is.
+    ``jpeg_quality``: of the images. ``atlas_size``: largest side of a hand's texture, pixels.
+    ``atlas_period_s``: shortest time between two textures of a hand. ``path_frames``: length of a
+    wrist's path.
     ``model_folder``: the hand model (None: the open hand).
     """
 
@@ -239,7 +241,7 @@ class RerunScene:
             self._begun.add(path)
             self._log(path, shape.topology(self._rr), static=True)
         if path not in self._atlas_times:
-            # Until its skin is known a hand has the colour of its side.
+            # A hand without a texture has the colour of its side.
             tint = self._rr.Mesh3D.from_fields(albedo_factor=SIDE_COLOURS[mesh.handedness])
             self._log(path, tint)
         self._log(path, shape.posed(self._rr, mesh.vertices_cam))
@@ -278,7 +280,7 @@ class RerunScene:
         return {path}
 
     def _log_observations(self, frame: SceneFrame) -> set[str]:
-        """Log the hands that were seen but have no mesh."""
+        """Log the detected hands that have no mesh."""
         meshed = {mesh.id for mesh in frame.meshes}
         paths: set[str] = set()
         for hand in frame.observations:
@@ -307,7 +309,7 @@ class RerunScene:
     def _clear(self, paths: set[str]) -> None:
         for path in sorted(paths):
             self._log(path, self._rr.Clear(recursive=True))
-            # What is cleared is not there for the hand that comes next.
+            # The texture is cleared too, so the next hand at this path needs one.
             self._atlas_times.pop(f'{path}/mesh', None)
 
     def _log_plots(self, frame: SceneFrame) -> None:
@@ -324,7 +326,7 @@ class RerunScene:
     def _send_blueprint(self) -> None:
         import rerun.blueprint as rrb
 
-        # The regressed meshes are there to be switched on.
+        # Regressed meshes are hidden until the user switches them on.
         contents = [f'+ /{WORLD}/**', f'- /{WORLD}/regressed/**']
         eyes = [rrb.Spatial2DView(origin=_camera_path(eye), name=f'{eye} camera') for eye in EYES]
         plots = [
@@ -342,7 +344,7 @@ class RerunScene:
 
 
 class _SeamMesh:
-    """A hand's mesh with the vertices doubled along the seams of its atlas, as viewers want it."""
+    """A mesh with one vertex per texture coordinate: doubled along the seams of the atlas."""
 
     def __init__(self, topology: MeshTopology) -> None:
         corners = np.stack([topology.faces, topology.face_uv], axis=-1).reshape(-1, 2)
@@ -354,11 +356,11 @@ class _SeamMesh:
         self._uv = topology.uv[pairs[:, 1]] * [1, -1] + [0, 1]
 
     def topology(self, rr: Any) -> Any:
-        """Return what never changes."""
+        """Return triangles and texture coordinates."""
         return rr.Mesh3D.from_fields(triangle_indices=self._triangles, vertex_texcoords=self._uv)
 
     def posed(self, rr: Any, vertices: NDArray[np.floating[Any]]) -> Any:
-        """Return where the vertices (778, 3) are."""
+        """Return positions and normals of the doubled vertices, from vertices (778, 3)."""
         normals = vertex_normals(vertices, self._faces)
         return rr.Mesh3D.from_fields(
             vertex_positions=np.asarray(vertices, np.float32)[self._source],

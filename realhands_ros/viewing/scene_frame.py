@@ -1,4 +1,4 @@
-"""One instant as it is shown: images, hands, and numbers to plot."""
+"""The content of a viewer at one stamp: images, hands, and numbers to plot."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ Image = NDArray[np.uint8]
 @dataclass(frozen=True, eq=False)
 class SceneFrame:
     """
-    What is shown of one instant.
+    The content of a viewer at one stamp.
 
-    ``images`` (H, W, 3) BGR, one a camera, may be missing. ``meshes`` are the best ones, in the
-    left optical frame, ``regressed`` those before the refinement. ``observations`` are drawn
-    where there are no meshes yet. ``atlases``: (T, T, 3) RGB by the id of a mesh. ``truth``: the
-    true hands, where they are known. ``plots``: values by path, such as 'latency/handnet'.
+    ``images`` (H, W, 3) BGR, one a camera, may be missing. ``meshes`` are those of the last stage
+    that ran, in the left optical frame, ``regressed`` those before the refinement.
+    ``observations`` are drawn for hands without a mesh. ``atlases``: (T, T, 3) RGB by the id of a
+    mesh. ``truth``: the true hands, where they are known. ``plots``: values by path, such as
+    'latency/handnet'.
     """
 
     stamp_ns: int
@@ -45,7 +46,7 @@ def frame_of_result(
     cameras: tuple[PinholeCamera, ...],
     truth: tuple[TrackedTruth, ...] = (),
 ) -> SceneFrame:
-    """Return what is shown of a frame that went through the pipeline."""
+    """Return the scene of a result of the pipeline."""
     latency = {f'latency/{stage}': value for stage, value in result.latency_ms.items()}
     latency['latency/all_stages'] = sum(result.latency_ms.values())
     return SceneFrame(
@@ -65,9 +66,10 @@ def quality_plots(meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]) -> 
     """
     Return silhouette IoU and reprojection error of meshes, and their errors where truth is known.
 
-    Errors are millimetres: of the vertices as they lie (``vertices``), with the wrists laid on one
-    another (``root_relative``) and after the best similarity (``aligned``); of the keypoints where
-    the true vertices are not known. A mesh is compared with the nearest true hand of its side.
+    Errors are millimetres: of the vertices in the left optical frame (``vertices``), relative to
+    the wrist (``root_relative``) and after Procrustes alignment (``aligned``); of the keypoints
+    where the true vertices are not known. A mesh is compared with the nearest true hand of its
+    side.
     """
     plots: dict[str, float] = {}
     for key, mesh in zip(hand_keys(meshes), meshes, strict=True):
@@ -83,7 +85,7 @@ def quality_plots(meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]) -> 
 
 
 def hand_keys(meshes: Sequence[HandMesh]) -> list[str]:
-    """Return a name for each mesh: its side, with a number from the second of a side on."""
+    """Return a key for each mesh: its side; the second of a side is numbered 2, and so on."""
     keys: list[str] = []
     for number, mesh in enumerate(meshes):
         earlier = sum(other.handedness == mesh.handedness for other in meshes[:number])

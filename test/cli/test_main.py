@@ -10,9 +10,9 @@ def test_help_names_every_command(capsys):
         main(['--help'])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    for name, summary in COMMANDS.items():
+    for name, command in COMMANDS.items():
         assert name in printed
-        assert summary.split()[0] in printed
+        assert command.summary.split()[0] in printed
 
 
 @pytest.mark.parametrize('name', COMMANDS)

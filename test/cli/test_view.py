@@ -4,7 +4,7 @@ import pytest
 
 from realhands_ros.cli.main import main
 from realhands_ros.errors import ConfigError
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.viewing.rerun_scene import load_rerun
 

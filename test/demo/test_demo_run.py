@@ -9,7 +9,7 @@ from realhands_ros.demo.demo_run import recording, replay
 from realhands_ros.demo.demo_video import write_video
 from realhands_ros.demo.trial import run_trial
 from realhands_ros.errors import DatasetError
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.system.graph import Wiring
 
 pytestmark = pytest.mark.slow

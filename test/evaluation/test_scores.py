@@ -10,7 +10,7 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.transform import Rotation
 
 from realhands_ros.data.truth import TrueHand
-from realhands_ros.evaluation.methods import Knows, Reconstruction
+from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.evaluation.metrics import bone_length_variation, jitter_rms
 from realhands_ros.evaluation.scores import HAND_METRICS, Tracks, hand_scores
 from realhands_ros.hand.fast_model import FastHandModel
@@ -56,9 +56,9 @@ def test_a_mirrored_hand_shows_the_difference_between_the_alignments(truth):
 
 
 def test_a_method_is_not_scored_on_what_it_does_not_know(truth):
-    form = Reconstruction(truth.keypoints, truth.vertices, knows=Knows.FORM)
+    form = Reconstruction(truth.keypoints, truth.vertices, level=PoseLevel.FORM)
     assert not {'mpjpe', 'wrist', 'wrist_rotation'} & hand_scores(form, truth).keys()
-    points = Reconstruction(truth.keypoints, knows=Knows.ORIENTATION)
+    points = Reconstruction(truth.keypoints, level=PoseLevel.ORIENTATION)
     scores = hand_scores(points, truth)
     assert 'mpjpe' in scores and 'wrist' not in scores and 'pa_mpvpe' not in scores
 

@@ -14,7 +14,7 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from realhands.msg import HandObservationArray
-from realhands_ros.messages.conversion import observation_to_msg
+from realhands_ros.messages.encode import observation_to_msg
 from realhands_ros.nodes.handnet_node import HandNetNode
 
 MESHES = 'hands/mesh_regressed'

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 
 from realhands.msg import HandMeshArray
-from realhands_ros.messages.conversion import mesh_to_msg
+from realhands_ros.messages.encode import mesh_to_msg
 from realhands_ros.nodes.keypoint_node import KeypointNode
 
 OBSERVATIONS = 'hands/observations'

@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 
 from realhands.msg import HandMeshArray
 from realhands_ros.data.hands import MeshFlag
-from realhands_ros.messages.conversion import mesh_to_msg
+from realhands_ros.messages.encode import mesh_to_msg
 from realhands_ros.nodes.refinement_node import RefinementNode
 from realhands_ros.nodes.texture_node import TextureNode
 

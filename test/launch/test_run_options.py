@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pytest
 
 pytest.importorskip('realhands.msg', reason='the messages are not built (make setup)')
 
-from realhands_ros.cli import run, run_live
+from realhands_ros.cli import run_nodes
+from realhands_ros.cli.main import parser_for
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.system.graph import GRAPH, player_command, recorder_command
 from realhands_ros.system.preflight import check_wiring
@@ -17,13 +16,12 @@ NAMES = [spec.name for spec in GRAPH]
 
 
 def parsed(*words):
-    parser = argparse.ArgumentParser()
-    run.add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
+    command = ['run', *map(str, words)]
+    return parser_for(command).parse_args(command)
 
 
 def wiring(*words):
-    return run_live.wiring_of(parsed(*words))
+    return run_nodes.wiring_of(parsed(*words))
 
 
 def pairs_after(command, flag):
@@ -132,19 +130,19 @@ def test_the_clock_of_a_bag_is_that_of_the_nodes():
 )
 def test_what_cannot_be_is_said_before_anything_starts(words, error, said):
     with pytest.raises(error, match=said):
-        run.run(parsed(*words))
+        run_nodes.run(parsed(*words))
 
 
 def test_a_recording_of_another_camera_is_said(zed_bag):
     with pytest.raises(DatasetError, match='has no images on /other/.*it has /zed/'):
-        run.run(parsed('replay', zed_bag, '--camera-name', 'other'))
+        run_nodes.run(parsed('replay', zed_bag, '--camera-name', 'other'))
 
 
 def test_a_file_of_misspelt_parameters_is_said(tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text('/**/keypoint_node:\n  ros__parameters: {max_hand: 1, use_sim_time: true}\n')
     with pytest.raises(ConfigError, match='keypoint_node has no parameter max_hand$'):
-        run.run(parsed('stereo', '--params-file', path))
+        run_nodes.run(parsed('stereo', '--params-file', path))
 
 
 @pytest.mark.parametrize('text', ['use_sim_time=true', 'use_last=false', 'budget=0.05'])

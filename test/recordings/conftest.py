@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from realhands_ros.data.hands import HandMesh, HandView
 from realhands_ros.geometry.camera import StereoRig
 from realhands_ros.hand.fast_model import FastHandModel
-from realhands_ros.messages.topics import ZedNames
+from realhands_ros.messages.topics import TRUTH_TOPIC, ZedNames
 from realhands_ros.messages.types import bag_typestore
 from realhands_ros.synthesis.zed_bag.messages import (
     camera_info_message,
@@ -22,7 +22,6 @@ from realhands_ros.synthesis.zed_bag.messages import (
     header_message,
     image_message,
 )
-from realhands_ros.synthesis.zed_bag.writer import TRUTH_TOPIC
 
 RIG = StereoRig.rectified(fx=60, fy=60, cx=31.5, cy=23.5, width=64, height=48, baseline=0.12)
 START_NS = 1_700_000_000_000_000_000

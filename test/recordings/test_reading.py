@@ -7,11 +7,11 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin
 
 from realhands_ros.errors import DatasetError
+from realhands_ros.messages.topics import TRUTH_TOPIC
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.frames import FrameStream
 from realhands_ros.recordings.topics import find_camera, find_truth
 from realhands_ros.recordings.truth import TruthStream
-from realhands_ros.synthesis.zed_bag.writer import TRUTH_TOPIC
 
 STEP_NS = 100_000_000
 

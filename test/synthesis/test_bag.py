@@ -13,20 +13,22 @@ from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.geometry.rasterizer import rasterize
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
-from realhands_ros.messages.topics import EYES, WRAPPER_VERSIONS, ZedNames
+from realhands_ros.messages.topics import (
+    EYES,
+    TRUTH_TOPIC,
+    TRUTH_TOPOLOGY_TOPIC,
+    WRAPPER_VERSIONS,
+    ZedNames,
+)
 from realhands_ros.messages.types import bag_typestore
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.fast.renderer import FastRenderer
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.film_rendering import render_film
 from realhands_ros.synthesis.rigs import zed_rig
 from realhands_ros.synthesis.scene import Label
 from realhands_ros.synthesis.zed_bag.record import record_bag
-from realhands_ros.synthesis.zed_bag.writer import (
-    TOPOLOGY_TOPIC,
-    TRUTH_TOPIC,
-    ZedBagWriter,
-    whole_or_nothing,
-)
+from realhands_ros.synthesis.zed_bag.writer import ZedBagWriter, whole_or_nothing
 
 SETTINGS = FilmSettings(seconds=1.0, rate=5.0, hands=2, seed=1)
 STEREO_TOPICS = {
@@ -165,15 +167,15 @@ def test_truth_projects_to_where_the_hand_is_drawn(bag, film):
 
 
 def test_topologies_are_latched_and_named_by_the_meshes(bag):
-    topologies = {message.key: message for _, message in bag.messages[TOPOLOGY_TOPIC]}
+    topologies = {message.key: message for _, message in bag.messages[TRUTH_TOPOLOGY_TOPIC]}
     assert len(topologies) == 2
     for _, message in bag.messages[TRUTH_TOPIC]:
         assert {hand.topology_key for hand in message.hands} == set(topologies)
     for topology in topologies.values():
         assert len(topology.faces) == len(topology.face_uv) == 3 * 1538
         assert topology.face_uv.max() < len(topology.uv) // 2
-    assert bag.messages[TOPOLOGY_TOPIC][0][0] <= bag.messages[TRUTH_TOPIC][0][0]
-    assert bag.qos[TOPOLOGY_TOPIC].durability is QosDurability.TRANSIENT_LOCAL
+    assert bag.messages[TRUTH_TOPOLOGY_TOPIC][0][0] <= bag.messages[TRUTH_TOPIC][0][0]
+    assert bag.qos[TRUTH_TOPOLOGY_TOPIC].durability is QosDurability.TRANSIENT_LOCAL
 
 
 def test_image_topics_offer_the_quality_of_service_of_the_wrapper(bag):
@@ -194,7 +196,7 @@ def test_ros_reads_the_truth(bag):
     realhands = pytest.importorskip('realhands.msg')
     from rclpy.serialization import deserialize_message
 
-    from realhands_ros.messages.conversion import mesh_from_msg
+    from realhands_ros.messages.decode import mesh_from_msg
     from realhands_ros.messages.validation import validate
 
     array = deserialize_message(bytes(bag.raw[TRUTH_TOPIC][0]), realhands.HandMeshArray)
@@ -204,7 +206,7 @@ def test_ros_reads_the_truth(bag):
     assert np.array_equal(
         mesh.vertices_cam.ravel(), bag.messages[TRUTH_TOPIC][0][1].hands[1].vertices
     )
-    validate(deserialize_message(bytes(bag.raw[TOPOLOGY_TOPIC][0]), realhands.HandTopology))
+    validate(deserialize_message(bytes(bag.raw[TRUTH_TOPOLOGY_TOPIC][0]), realhands.HandTopology))
 
 
 def test_frames_do_not_depend_on_the_number_of_processes(bag):

@@ -13,10 +13,10 @@ pytest.importorskip('realhands.msg', reason='the messages are not built (make se
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from realhands_ros.messages.topics import MESH, REGRESSED
 from realhands_ros.messages.types import bag_typestore, stamp_ns
 from realhands_ros.recordings.bag import BagFile
-from realhands_ros.recordings.hands import MESH, REGRESSED
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.system.dds_profile import environment_with_profile
 from realhands_ros.system.live_view import LiveTopics, show_live

@@ -30,17 +30,17 @@ def written(path, model='plumb_bob', data=(0.0,) * 5):
 
 def test_an_assumed_camera_spans_its_field_of_view():
     for size in ((480, 640, 3), (640, 480, 3)):
-        picture, camera = AssumedCamera(90.0).see(np.zeros(size, np.uint8))
+        picture, camera = AssumedCamera(90.0).undistort(np.zeros(size, np.uint8))
         assert (camera.height, camera.width) == picture.shape[:2]
         assert camera.intrinsics[0, 0] == camera.intrinsics[1, 1] == pytest.approx(320.0)
-    assert AssumedCamera().see(np.zeros((3, 4, 3), np.uint8))[1].intrinsics[0, 2] == 1.5
+    assert AssumedCamera().undistort(np.zeros((3, 4, 3), np.uint8))[1].intrinsics[0, 2] == 1.5
     with pytest.raises(ConfigError, match='200 degrees'):
         AssumedCamera(200.0)
 
 
 def test_a_calibration_without_distortion_leaves_the_picture(tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    seen, camera = CalibratedCamera.read(written(tmp_path / 'c.yaml')).see(picture)
+    seen, camera = CalibratedCamera.read(written(tmp_path / 'c.yaml')).undistort(picture)
     np.testing.assert_array_equal(seen, picture)
     np.testing.assert_array_equal(camera.intrinsics, K)
 
@@ -61,7 +61,7 @@ def test_distortion_is_undone(tmp_path, model, coefficients):
     picture = np.zeros((240, 320, 3), np.uint8)
     cv2.circle(picture, tuple(int(round(v)) for v in raw), 3, (255, 255, 255), cv2.FILLED)
     camera = CalibratedCamera.read(written(tmp_path / 'c.yaml', model, coefficients))
-    seen, pinhole = camera.see(picture)
+    seen, pinhole = camera.undistort(picture)
     rows, columns = np.nonzero(seen[..., 0] > 127)
     found = np.array([columns.mean(), rows.mean()])
     assert np.linalg.norm(pinhole.project(point[0, 0]) - raw) > 2.0
@@ -84,4 +84,4 @@ def test_what_is_no_calibration_of_the_picture_is_refused(tmp_path):
     with pytest.raises(CalibrationError, match="'twisted' is unknown"):
         CalibratedCamera.read(written(path, 'twisted', (1.0,)))
     with pytest.raises(CalibrationError, match='640x480'):
-        CalibratedCamera.read(written(path)).see(np.zeros((480, 640, 3), np.uint8))
+        CalibratedCamera.read(written(path)).undistort(np.zeros((480, 640, 3), np.uint8))

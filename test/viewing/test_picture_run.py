@@ -42,7 +42,7 @@ def test_the_hand_is_drawn_where_it_is(files, photograph, pipeline, look):
     assert changed[1].min() < known[:, 0].max() and changed[1].max() > known[:, 0].min()
     share = len(changed[0]) / photograph[..., 0].size
     assert 0.0005 < share < 0.5
-    box = mesh_box(mesh, camera.see(photograph)[1])
+    box = mesh_box(mesh, camera.undistort(photograph)[1])
     inside = np.zeros(photograph.shape[:2], bool)
     inside[box.top : box.bottom, box.left : box.right] = True
     covered = (seen.drawn != photograph).any(axis=2)[inside].mean()

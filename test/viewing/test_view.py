@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realhands_ros.errors import ConfigError, DatasetError
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.viewing import rerun_scene
 from realhands_ros.viewing.rerun_scene import Destination, load_rerun

@@ -17,10 +17,10 @@ import numpy as np
 import pygltflib
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import FINGER_NAMES, JOINT_NAMES, NUM_JOINTS
 from realhands_ros.errors import ModelFileError
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NPM_PACKAGE = '@webxr-input-profiles/assets@1.0.20'

@@ -1,1 +1,1 @@
-"""What others, or simpler means, get out of the same images; each is a Method of methods.py."""
+"""Methods to compare with: mean hand, MediaPipe alone, triangulation, inverse kinematics."""

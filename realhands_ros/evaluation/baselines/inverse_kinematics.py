@@ -1,4 +1,4 @@
-"""Inverse kinematics: the hand model fitted to detected keypoints, the image not looked at."""
+"""Inverse kinematics: the hand model fitted to detected keypoints, without the image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandMesh, HandObservation
 from realhands_ros.data.topology import NUM_POSE, NUM_SHAPE, Handedness
 from realhands_ros.evaluation.baselines.simple import (
@@ -41,7 +41,6 @@ from realhands_ros.refinement.stage import RefinementStage
 # Minimises ``sum_k |X_k - P_k|^2 / s^2`` with joint limits and weak priors on shape and fingers,
 # from the mean hand laid on the points by a rigid alignment.
 
-FloatArray = NDArray[np.float64]
 
 # Spread of the points, and of shape coefficients and finger angles (radians) about their means.
 _POINT_SPREAD_M = 0.005
@@ -113,20 +112,17 @@ class PointFit:
         return value + weight * float(error @ error), gradient, hessian
 
 
-# Inverse kinematics: the hand model fitted to detected keypoints, without looking at the image.
-#
 # Two steps. The model is fitted to points in space: the triangulated keypoints of two views, or
 # MediaPipe's world landmarks of one, placed where its 2D keypoints say. Then the refinement's
 # Levenberg-Marquardt, with its keypoint term and priors but no silhouette, fits all 2D keypoints.
 
 _KEYPOINTS_ONLY = RefinementConfig(
-    # There is nothing to trust but the keypoints.
     energy=replace(EnergyConfig.for_exact_keypoints(), silhouette=0.0),
     levenberg_marquardt=LevenbergMarquardtConfig(
         keypoint_iterations=20, iterations=0, offset_iterations=0
     ),
 )
-# Where a single view's hand is looked for first, metres before the camera.
+# Initial distance of a single view's hand, metres before the camera.
 _ARM_LENGTH_M = 0.4
 
 
@@ -144,7 +140,7 @@ class InverseKinematics:
     def __call__(
         self, observation: HandObservation, cameras: Sequence[PinholeCamera]
     ) -> Reconstruction | None:
-        """Return the fitted hand, None where too little was detected."""
+        """Return the fitted hand, None without triangulated keypoints and world landmarks."""
         points = triangulated_keypoints(observation, cameras)
         if points is None:
             points = world_landmarks_in_rig(observation, cameras)
@@ -152,7 +148,7 @@ class InverseKinematics:
             return None
         mesh = self._posed(observation, points)
         if len(observation.views) == 1:
-            mesh = _placed(mesh, observation, cameras[0])
+            mesh = _translated(mesh, observation, cameras[0])
         return Reconstruction.from_mesh(self._refine(mesh, cameras))
 
     def _posed(self, observation: HandObservation, points: FloatArray) -> HandMesh:
@@ -176,8 +172,8 @@ class InverseKinematics:
         )
 
 
-def _placed(mesh: HandMesh, observation: HandObservation, camera: PinholeCamera) -> HandMesh:
-    """Return the hand moved to where one view's keypoints see it."""
+def _translated(mesh: HandMesh, observation: HandObservation, camera: PinholeCamera) -> HandMesh:
+    """Return the hand translated so that it projects onto one view's keypoints."""
     view = observation.views[0]
     assert view.crop is not None
     seen = view_input(view, None, camera, observation.handedness, view.crop.shape[0])

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandObservation
 from realhands_ros.data.topology import NUM_SHAPE, Handedness
 from realhands_ros.errors import ImageError
-from realhands_ros.evaluation.methods import Knows, Reconstruction
+from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.fast_model import FastHandModel
@@ -19,11 +20,11 @@ from realhands_ros.hand.model_file import HandModelData
 from realhands_ros.handnet.view_input import view_input
 from realhands_ros.keypoints.two_view import triangulate
 
-# The hand that knows nothing: mean shape, mean pose. Its aligned error is the scale of all.
+# The mean hand, whatever the image shows: a method is of use when its aligned error is lower.
 
 
 class MeanShape:
-    """A Method that gives the same hand whatever is seen."""
+    """A Method that returns the mean hand of the observed side, without looking at the image."""
 
     def __init__(self, models: dict[Handedness, HandModelData]) -> None:
         """Pose both hands of a model."""
@@ -40,12 +41,11 @@ def mean_hand(data: HandModelData) -> Reconstruction:
     """Return the hand of mean shape and pose of a model."""
     pose = np.concatenate([np.zeros(3), data.hands_mean])
     posed = FastHandModel(data, dtype=np.float64).forward(pose, np.zeros(NUM_SHAPE))
-    return Reconstruction(posed.keypoints, posed.vertices, knows=Knows.FORM)
+    return Reconstruction(posed.keypoints, posed.vertices, level=PoseLevel.FORM)
 
 
-# What MediaPipe's own numbers give in 3D: its world landmarks, and its 2D points triangulated.
+# MediaPipe alone in 3D: its world landmarks, and its 2D keypoints triangulated.
 
-FloatArray = NDArray[np.float64]
 
 # The world landmarks do not depend on the size of a crop.
 _ANY_CROP_SIZE = 64
@@ -59,7 +59,7 @@ class WorldLandmarks:
     ) -> Reconstruction | None:
         """Return the landmarks turned into the rig's frame, None where the hand was missed."""
         points = world_landmarks_in_rig(observation, cameras)
-        return None if points is None else Reconstruction(points, knows=Knows.ORIENTATION)
+        return None if points is None else Reconstruction(points, level=PoseLevel.ORIENTATION)
 
 
 class Triangulation:
@@ -79,7 +79,7 @@ def world_landmarks_in_rig(
     """
     Return the world landmarks (21, 3) of the last view in the rig's axes, metres; None if missed.
 
-    MediaPipe means them in the axes of its own crop, which looks straight at the hand.
+    MediaPipe gives them in the axes of its own crop, whose camera looks straight at the hand.
     """
     view, camera = observation.views[-1], cameras[-1]
     world = observation.world_landmarks[len(observation.views) - 1]

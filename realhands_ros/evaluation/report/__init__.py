@@ -1,1 +1,1 @@
-"""One self-contained HTML file about a result, and the plots in it."""
+"""Reports of a result: a self-contained HTML page, its plots, and docs/results.md."""

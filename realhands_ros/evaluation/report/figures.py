@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import KEYPOINT_NAMES
 from realhands_ros.errors import ConfigError
 from realhands_ros.evaluation.metrics import FREIHAND_PCK_THRESHOLDS
@@ -153,7 +154,6 @@ def _cycle() -> list[str]:
 
 # The mean error of each vertex, as colours on the hand.
 
-FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 _SIZE = 300

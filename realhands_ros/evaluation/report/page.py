@@ -1,4 +1,4 @@
-"""The report as one HTML file: nothing is loaded from anywhere, pictures are inside."""
+"""The report as one self-contained HTML file, with its pictures embedded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realhands_ros.evaluation.summary import (
 )
 from realhands_ros.hand.model_file import HandModelData
 
-# Figures that others published, for tables that show ours beside them.
+# Published figures, shown beside the measured ones.
 
 # "Realistic Hands: A Hybrid Model for 3D Hand Reconstruction", Seeber et al., 2021; centimetres of
 # the paper as millimetres. A dash where the copy at hand cannot be read.

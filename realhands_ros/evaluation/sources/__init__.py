@@ -1,1 +1,1 @@
-"""Where an evaluation gets its frames and its truth from."""
+"""Sources of frames and ground truth: bags, FreiHAND, held-out synthetic hands."""

@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from realhands_ros.errors import DatasetError, RealhandsError
-from realhands_ros.evaluation.evaluator import assemble
-from realhands_ros.evaluation.replay import Replay, ReplayConfig, SeenFrame
+from realhands_ros.evaluation.evaluator import make_result
+from realhands_ros.evaluation.replay import AnnotatedFrame, Replay, ReplayConfig
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.recordings.bag import BagFile
 from realhands_ros.recordings.frames import FrameStream
@@ -24,7 +24,7 @@ from realhands_ros.recordings.truth import TruthStream
 @dataclass(frozen=True)
 class BagSource:
     """
-    What is read.
+    The recording to replay, and its topics.
 
     ``truth``: a topic of the recording, or another recording that holds the truth; None looks for
     the usual topic. ``left`` and ``right``: image topics, None for those of a ZED. ``mono``: the
@@ -68,7 +68,7 @@ def evaluate_bag(
             'truth': 'yes' if replay.evaluator.has_truth else 'none',
             'skipped': dict(stream.skipped),
         }
-        return assemble(
+        return make_result(
             replay.outcome(), about, stopped or damage, elapsed, stream.skipped.total()
         )
 
@@ -92,12 +92,12 @@ def _run(
     """Replay all frames; return why it stopped early, None if it did not."""
     total = stream.expected if most is None else min(most, stream.expected)
 
-    def frames() -> Iterator[SeenFrame]:
+    def frames() -> Iterator[AnnotatedFrame]:
         for number, frame in enumerate(stream):
             if number == most:
                 return
             true_hands = None if truth is None else truth.at(frame.stamp_ns, frame.frame_id)
-            yield SeenFrame(frame, true_hands)
+            yield AnnotatedFrame(frame, true_hands)
 
     try:
         for _ in tqdm(replay.run(frames()), total=total, unit='frame', dynamic_ncols=True):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +26,16 @@ from realhands_ros.data.truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.datasets.freihand import FreiHand, FreiHandPart, FreiHandSample, FreiHandSet
 from realhands_ros.errors import ConfigError, DatasetError
 from realhands_ros.evaluation.baselines.simple import mean_hand
-from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, assemble
+from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, make_result
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.sources.held_out import observe_views
 from realhands_ros.geometry.camera import PinholeCamera
-from realhands_ros.hand.model_file import HandModelData, default_model_folder, load_hand_model_data
-from realhands_ros.handnet.stage import HandNetStage
+from realhands_ros.hand.model_file import HandModelData, load_hand_model_data
 from realhands_ros.keypoints.detection import ViewImage
 from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.keypoints.observer import CropConfig
-from realhands_ros.pipeline import PipelineConfig
-from realhands_ros.refinement.stage import RefinementStage
+from realhands_ros.pipeline import HandReconstruction, PipelineConfig
 from realhands_ros.training.hand_source import Detection, ViewSample
 
 # The file that FreiHAND's challenge takes.
@@ -92,15 +90,13 @@ def _rounded(arrays: list[NDArray[np.float32]]) -> list[list[list[float]]]:
     return [np.round(array.astype(np.float64), _DIGITS).tolist() for array in arrays]
 
 
-T = TypeVar('T')
-
 _DETECTION_CONFIDENCE = 0.3
 
 
 @dataclass(frozen=True)
 class FreiHandSource:
     """
-    Which images are looked at.
+    Which images are evaluated.
 
     ``name`` and ``part`` as FreiHand has them; of the training set only the images before the
     first background are taken. ``samples``: at most so many.
@@ -154,36 +150,22 @@ def evaluate_freihand(
         'not found by MediaPipe': reader.missed,
     }
     elapsed = time.perf_counter() - start
-    return assemble(reader.outcome(), about, stopped, elapsed, skipped=0)
-
-
-@dataclass
-class _Clock:
-    """Milliseconds of each stage of one image."""
-
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    def run(self, stage: str, work: Callable[[], T]) -> T:
-        start = time.perf_counter()
-        done = work()
-        self.milliseconds[stage] = 1e3 * (time.perf_counter() - start)
-        return done
+    return make_result(reader.outcome(), about, stopped, elapsed, skipped=0)
 
 
 class _Reader:
-    """The stages, and what they made of the images so far."""
+    """The stages, and the scores of the images so far."""
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._handnet = HandNetStage(config.handnet)
+        self._hands = HandReconstruction(config.handnet, config.refinement)
+        self._handnet = self._hands.handnet
         self._crop = CropConfig(
             self._handnet.input_size, self._handnet.crop_margin, self._handnet.crop_upright
         )
-        folder = config.handnet.model_folder or default_model_folder()
+        folder = self._hands.model_folder
         self.data = load_hand_model_data(folder, 'right')
-        self._refinement = None
         self._titles = {REGRESSED: REGRESSED}
         if config.refinement is not None:
-            self._refinement = RefinementStage(self.data, config.refinement)
             self._titles[REFINED] = REFINED
         self._detector = MediaPipeDetector(
             detection_confidence=_DETECTION_CONFIDENCE, still_images=True
@@ -201,23 +183,22 @@ class _Reader:
         camera = PinholeCamera(sample.intrinsics, width, height)
         pixels = np.ascontiguousarray(sample.image[..., ::-1])
         frame = StereoFrame(sample.unique, 'camera', (pixels,), (camera,))
-        clock = _Clock()
-        observation = clock.run('keypoints', lambda: self._observe(sample, camera))
-        found = clock.run('handnet', lambda: self._handnet([observation], (camera,))).meshes
-        self._rejected += not found
-        meshes: dict[str, Sequence[HandMesh]] = {REGRESSED: found}
-        if self._refinement is not None:
-            refine = self._refinement
-            meshes[REFINED] = clock.run(
-                'refinement', lambda: [refine(mesh, (camera,)) for mesh in found]
-            )
-        self._timing.add(clock.milliseconds)
+        start = time.perf_counter()
+        observation = self._observe(sample, camera)
+        latency_ms = {'keypoints': 1e3 * (time.perf_counter() - start)}
+        self._hands.reset()
+        found = self._hands.reconstruct([observation], (camera,))
+        self._rejected += not found.regressed
+        meshes: dict[str, Sequence[HandMesh]] = {REGRESSED: found.regressed}
+        if REFINED in self._titles:
+            meshes[REFINED] = found.refined
+        self._timing.add(latency_ms | found.latency_ms)
         self.evaluator.add(frame, meshes, _truth(sample))
         final = meshes[list(self._titles)[-1]]
         return final[0] if final else None
 
     def outcome(self) -> Outcome:
-        """Return what was found out so far."""
+        """Return the scores so far."""
         return Outcome(self.evaluator, self._titles, self._timing, self._rejected)
 
     def close(self) -> None:
@@ -236,14 +217,14 @@ class _Reader:
         detection = None if nearest is None else Detection(nearest.keypoints_px, nearest.world)
         view = ViewSample(sample.image, camera, detection=detection)
         observed = observe_views([view], 'right', self._crop, fills_image=True)
-        # No two images show the same hand at two moments.
+        # Each image has its own identity: the images are no sequence.
         return replace(observed, id=str(sample.unique))
 
 
 def _truth(sample: FreiHandSample) -> tuple[TrackedTruth, ...] | None:
     if sample.keypoints is None:
         return None
-    # MANO's pose is one of this hand model only where that is MANO, so that it is left out.
+    # The pose is left out: it belongs to MANO, and the hand model may be another one.
     hand = TrueHand('right', sample.keypoints, sample.vertices)
     annotations: tuple[AnnotatedView, ...] = ()
     if sample.mask is not None:

@@ -1,4 +1,4 @@
-"""Held-out hands of a synthetic dataset, as the live system would see them, with their truth."""
+"""Held-out hands of a synthetic dataset: observations as in the live system, and the truth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandObservation, HandView
 from realhands_ros.data.topology import NUM_KEYPOINTS, Handedness
 from realhands_ros.data.truth import TrueHand
@@ -27,9 +28,7 @@ from realhands_ros.training.detections import (
 from realhands_ros.training.hand_source import HandSample, SyntheticSource, ViewSample
 from realhands_ros.training.run_data import DETECTIONS_NAME
 
-# Observations of hands in single images, as the keypoint stage makes them of films.
-
-FloatArray = NDArray[np.float64]
+# Observations of hands in single images, in the form that the keypoint stage gives.
 
 
 def observe_views(
@@ -111,7 +110,7 @@ class HeldOutHand:
         self, eyes: Sequence[int], crop: CropConfig, *, with_keypoints: bool = True
     ) -> HandObservation:
         """
-        Return what the keypoint stage would say of the hand, seen by some of its views.
+        Return the observation that the keypoint stage would give of some of the views.
 
         The side of the hand is the true one. A hand that was missed has no keypoints, and the
         whole image for a crop where that is one around the hand. ``with_keypoints=False`` cuts
@@ -135,7 +134,7 @@ class HeldOutHand:
 
 
 class HeldOutHands:
-    """The hands of a synthetic dataset; MediaPipe looks at all of it once, and that is kept."""
+    """The hands of a synthetic dataset; MediaPipe's detections are kept in a file beside it."""
 
     def __init__(
         self,

@@ -19,10 +19,11 @@ import pygltflib as gltf
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS, Handedness
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.mirror import POINT_SIGNS
-from realhands_ros.hand.export.rig import FloatArray, HandAnimation, HandRig, Image, webxr_joints
+from realhands_ros.hand.export.rig import HandAnimation, HandRig, Image, webxr_joints
 
 # Rows: glTF's x (right), y (up) and z (towards the viewer) in the right model's frame.
 _UPRIGHT = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])

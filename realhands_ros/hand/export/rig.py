@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import (
     FINGER_NAMES,
     JOINT_NAMES,
@@ -25,7 +26,6 @@ from realhands_ros.hand.skeleton import HandSkeleton
 
 # One person's hand as a rig: mesh with texture, skeleton, skin weights, shape directions.
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]
 

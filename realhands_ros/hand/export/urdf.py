@@ -18,10 +18,11 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 from realhands_ros.errors import ConfigError
 from realhands_ros.geometry.mirror import mirror_axis_angle
-from realhands_ros.hand.export.rig import FloatArray, HandRig
+from realhands_ros.hand.export.rig import HandRig
 from realhands_ros.hand.joint_angles import HINGES, Hinge
 from realhands_ros.hand.skeleton import BONE_ENDS
 

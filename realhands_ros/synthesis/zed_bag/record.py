@@ -14,7 +14,8 @@ from realhands_ros import __version__
 from realhands_ros.errors import ConfigError
 from realhands_ros.hand.model_file import default_model_folder, load_mesh_topology
 from realhands_ros.messages.topics import WrapperVersion, ZedNames
-from realhands_ros.synthesis.film import Film, FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
+from realhands_ros.synthesis.film import Film
 from realhands_ros.synthesis.film_rendering import RenderedFrame, render_film
 from realhands_ros.synthesis.zed_bag.truth import truth_mesh
 from realhands_ros.synthesis.zed_bag.writer import ZedBagWriter, whole_or_nothing

@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from realhands_ros.data.hands import HandMesh
+from realhands_ros.data.hands import HandMesh, MeshTopology
 from realhands_ros.errors import DatasetError
 from realhands_ros.geometry.camera import StereoRig
-from realhands_ros.hand.model_file import MeshTopology
-from realhands_ros.messages.topics import EYES, ZedNames
+from realhands_ros.messages.topics import (
+    CAMERA_INFO_TYPE,
+    EYES,
+    HANDS_TYPE,
+    IMAGE_TYPES,
+    RESULT_TYPES,
+    TOPOLOGY,
+    TRUTH_TOPIC,
+    TRUTH_TOPOLOGY_TOPIC,
+    ZedNames,
+)
 from realhands_ros.messages.types import bag_typestore, reliable_qos
 from realhands_ros.synthesis.zed_bag.messages import (
     camera_info_message,
@@ -29,17 +38,9 @@ from realhands_ros.synthesis.zed_bag.messages import (
     topology_message,
 )
 
-TRUTH_TOPIC = '/ground_truth/hands'
-TOPOLOGY_TOPIC = '/ground_truth/topology'
-
 # From version 9 on metadata.yaml spells its QoS profiles in a way that Humble cannot read.
 _BAG_VERSION: Literal[8] = 8
 _QUEUE_DEPTH = 10
-
-_IMAGE = 'sensor_msgs/msg/Image'
-_CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-_HANDS = 'realhands/msg/HandMeshArray'
-_TOPOLOGY = 'realhands/msg/HandTopology'
 
 
 class ZedBagWriter:
@@ -74,10 +75,10 @@ class ZedBagWriter:
         self._writer.open()
         for names in self._wrappers:
             for eye in EYES:
-                self._announce(names.image(eye), _IMAGE)
-                self._announce(names.camera_info(eye), _CAMERA_INFO)
-        self._announce(TRUTH_TOPIC, _HANDS)
-        self._announce(TOPOLOGY_TOPIC, _TOPOLOGY, is_latched=True)
+                self._announce(names.image(eye), IMAGE_TYPES[0])
+                self._announce(names.camera_info(eye), CAMERA_INFO_TYPE)
+        self._announce(TRUTH_TOPIC, HANDS_TYPE)
+        self._announce(TRUTH_TOPOLOGY_TOPIC, RESULT_TYPES[TOPOLOGY], is_latched=True)
         return self
 
     def __exit__(
@@ -91,7 +92,7 @@ class ZedBagWriter:
 
     def write_topology(self, stamp_ns: int, topology: MeshTopology) -> None:
         """Write the latched topology of one hand; ``stamp_ns`` since the epoch."""
-        self._write(TOPOLOGY_TOPIC, stamp_ns, topology_message(topology))
+        self._write(TRUTH_TOPOLOGY_TOPIC, stamp_ns, topology_message(topology))
 
     def write_frame(self, stamp_ns: int, images: NDArray[np.uint8], hands: list[HandMesh]) -> None:
         """Write images (2, H, W, 4) in BGRA, both calibrations and the truth, under one stamp."""

@@ -19,7 +19,7 @@ from realhands_ros.evaluation.sources.bag import BagSource, evaluate_bag
 from realhands_ros.evaluation.summary import compare, stage_rows, summary_text
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.pipeline import PipelineConfig
-from realhands_ros.synthesis.film import FilmSettings
+from realhands_ros.synthesis.config import FilmSettings
 from realhands_ros.synthesis.zed_bag.record import record_bag
 from realhands_ros.texture.stage import TextureStageConfig
 

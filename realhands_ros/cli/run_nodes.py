@@ -1,10 +1,11 @@
-"""The nodes as processes: what ``realhands run stereo|mono|replay`` starts."""
+"""``realhands run``: the nodes as processes, without the launch package; or mono pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from realhands_ros.cli import run_pictures
 from realhands_ros.configuration.parameters import Value
 from realhands_ros.errors import ConfigError
 from realhands_ros.messages.topics import WRAPPER_VERSIONS
@@ -16,41 +17,54 @@ from realhands_ros.system.graph import (
     recorder_command,
     zed_remappings,
 )
-from realhands_ros.system.preflight import check_bag, check_rate, check_record, check_wiring
 
 _DEFAULT = '(default: %(default)s)'
 
 
-def add_arguments(parser: argparse.ArgumentParser, system: str) -> None:
-    """Declare the options of 'stereo', 'mono' or 'replay'."""
-    if system == 'replay':
-        parser.add_argument('bag', type=Path, help='folder of a rosbag2 recording')
-        parser.add_argument('--rate', type=float, default=1.0, help='speed ' + _DEFAULT)
-        parser.add_argument('--loop', action='store_true', help='start anew at the end')
-        parser.add_argument(
-            '--clock', action='store_true', help="publish the bag's time; implies --use-sim-time"
-        )
-    if system == 'mono':
-        parser.add_argument('--image-topic', default='image', help=_DEFAULT)
-        parser.add_argument('--camera-info-topic', default='camera_info', help=_DEFAULT)
-        parser.add_argument(
-            '--image-reliability',
-            choices=('reliable', 'best_effort'),
-            default='best_effort',
-            help='of the subscription; best_effort takes images of any camera ' + _DEFAULT,
-        )
-    else:
-        parser.add_argument('--camera-name', default='zed', help=_DEFAULT)
-        parser.add_argument(
-            '--zed-wrapper-version',
-            choices=WRAPPER_VERSIONS,
-            default=WRAPPER_VERSIONS[-1],
-            help='generation of the topic names: up to 5.0, or from 5.1 ' + _DEFAULT,
-        )
-    _add_common_arguments(parser)
+def add_stereo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a stereo camera's system."""
+    _add_zed_arguments(parser)
+    _add_common_arguments(parser, 'stereo')
 
 
-def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+def add_mono_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a single camera's system, and of pictures without ROS."""
+    run_pictures.add_arguments(parser)
+    parser.add_argument('--image-topic', default='image', help=_DEFAULT)
+    parser.add_argument('--camera-info-topic', default='camera_info', help=_DEFAULT)
+    parser.add_argument(
+        '--image-reliability',
+        choices=('reliable', 'best_effort'),
+        default='best_effort',
+        help='of the subscription; best_effort takes images of any camera ' + _DEFAULT,
+    )
+    _add_common_arguments(parser, 'mono')
+
+
+def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the bag, how it is played, and the options of its camera."""
+    parser.add_argument('bag', type=Path, help='folder of a rosbag2 recording')
+    parser.add_argument('--rate', type=float, default=1.0, help='speed ' + _DEFAULT)
+    parser.add_argument('--loop', action='store_true', help='start anew at the end')
+    parser.add_argument(
+        '--clock', action='store_true', help="publish the bag's time; implies --use-sim-time"
+    )
+    _add_zed_arguments(parser)
+    _add_common_arguments(parser, 'replay')
+
+
+def _add_zed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--camera-name', default='zed', help=_DEFAULT)
+    parser.add_argument(
+        '--zed-wrapper-version',
+        choices=WRAPPER_VERSIONS,
+        default=WRAPPER_VERSIONS[-1],
+        help='generation of the topic names: up to 5.0, or from 5.1 ' + _DEFAULT,
+    )
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser, system: str) -> None:
+    parser.set_defaults(system=system)
     parser.add_argument('--params-file', type=Path, help='a file like config/stereo.yaml')
     parser.add_argument(
         '--param', action='append', default=[], metavar='NAME=VALUE', help='of all nodes it fits'
@@ -65,9 +79,13 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--record', type=Path, metavar='BAG', help='write what comes out to a bag')
 
 
+def run_mono(args: argparse.Namespace) -> int:
+    """Run the nodes on one camera or, where the options name some, the pipeline on pictures."""
+    return run_pictures.run(args) if run_pictures.is_wanted(args) else run(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run nodes until SIGINT or the end of the bag; return 1 if player or recorder failed."""
-    # Imported here, so that `realhands --help` works where ROS is not built yet.
     from realhands_ros.system.dds_profile import environment_with_profile
     from realhands_ros.system.supervisor import Supervisor, stop_on_signals
 
@@ -77,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
     if args.record:
         commands['recorder'] = recorder_command(args.record, wiring)
     environment = environment_with_profile()
-    recorder = ('recorder',)  # started again, it would find its bag and refuse to write into it
+    # A recorder that is started again would refuse to write into the bag of the first.
+    recorder = ('recorder',)
     with stop_on_signals() as stop, Supervisor(commands, environment, once=recorder) as nodes:
         if args.system != 'replay':
             nodes.wait(stop)
@@ -93,7 +112,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, wiring: Wiring) -> None:
-    """Raise ConfigError or DatasetError for what the processes would stumble over, each anew."""
+    """Check what the processes need before any starts; raises ConfigError or DatasetError."""
+    from realhands_ros.system.preflight import check_bag, check_rate, check_record, check_wiring
+
     check_wiring(wiring)
     if args.record:
         check_record(args.record)

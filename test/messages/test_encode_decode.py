@@ -12,7 +12,8 @@ from std_msgs.msg import Header
 from realhands.msg import HandMesh as HandMeshMsg
 from realhands_ros.data.hands import HandMesh, HandView, MeshFlag, MeshStage
 from realhands_ros.errors import MessageError
-from realhands_ros.messages.conversion import mesh_from_msg, mesh_to_msg
+from realhands_ros.messages.decode import mesh_from_msg
+from realhands_ros.messages.encode import mesh_to_msg
 
 
 def random_mesh(rng: np.random.Generator) -> HandMesh:
