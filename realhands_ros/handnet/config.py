@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from realhands_ros.data.topology import KEYPOINT_NAMES
@@ -111,9 +111,14 @@ class HandNetConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HandNetConfig:
-        """Read what as_dict gave; ConfigError for missing or unknown names."""
+        """
+        Read what as_dict gave; ConfigError for missing or unknown names.
+
+        A field with a default may be missing: files of older networks do not have the newer ones.
+        """
         names = {field.name for field in fields(cls)}
-        if set(values) != names:
+        required = {field.name for field in fields(cls) if field.default is MISSING}
+        if not required <= set(values) <= names:
             message = (
                 f'a network configuration has the fields {", ".join(sorted(names))}; '
                 f'found {", ".join(sorted(values))}'

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realhands_ros.data.topology import Handedness
-from realhands_ros.evaluation.sources.held_out import observe_views
 from realhands_ros.geometry.alignment import align_points
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.crop import apply_affine, crop_image
@@ -28,10 +27,10 @@ from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.refinement.sharp_silhouette import draw_faces
 from realhands_ros.training.hand_source import Detection, ViewSample
+from realhands_ros.training.observation import observe_views
 from realhands_ros.training.photograph_fit import PhotographFit, PhotographFitter
 from realhands_ros.training.photograph_mask import CuedMask, PersonSegmentation, cued_mask
 from realhands_ros.training.photograph_readings import HandReadings, PhotographReader
-from realhands_ros.viewing.picture_run import AssumedCamera
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -102,6 +101,8 @@ _LARGEST_CROP, _SMALLEST_CROP = 384, 64
 _JPEG_QUALITY = 92
 _SAME_HAND = 0.35
 _MIDDLE_MCP = 9
+# Of the longer side of a photograph, whose camera is not known.
+_FIELD_OF_VIEW_DEG = 60.0
 
 
 class PhotographLabeller:
@@ -118,7 +119,6 @@ class PhotographLabeller:
         self._faces = {side: load_hand_model_data(folder, side).faces for side in sides}
         self._wrist_ring = _open_end(data.faces)
         self._person = PersonSegmentation()
-        self._camera = AssumedCamera()
         self._marks = marks_matrix('mediapipe')
         self._teacher: HandNetStage | None = None
         if teacher is not None:
@@ -126,7 +126,8 @@ class PhotographLabeller:
 
     def __call__(self, picture: Image) -> LabelledPicture:
         """Return the labels of a picture (H, W, 3), BGR."""
-        _, camera = self._camera.see(picture)
+        height, width = picture.shape[:2]
+        camera = PinholeCamera.of_field_of_view(width, height, _FIELD_OF_VIEW_DEG)
         result = LabelledPicture([], [])
         hands = self._read(picture)
         for hand in hands:

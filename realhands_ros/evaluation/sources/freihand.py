@@ -29,7 +29,6 @@ from realhands_ros.evaluation.baselines.simple import mean_hand
 from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome, make_result
 from realhands_ros.evaluation.replay import REFINED, REGRESSED
 from realhands_ros.evaluation.result import EvaluationResult
-from realhands_ros.evaluation.sources.held_out import observe_views
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.model_file import HandModelData, load_hand_model_data
 from realhands_ros.keypoints.detection import ViewImage
@@ -37,6 +36,7 @@ from realhands_ros.keypoints.mediapipe_detector import MediaPipeDetector
 from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.pipeline import HandReconstruction, PipelineConfig
 from realhands_ros.training.hand_source import Detection, ViewSample
+from realhands_ros.training.observation import observe_views
 
 # The file that FreiHAND's challenge takes.
 #
