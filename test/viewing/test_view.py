@@ -36,8 +36,7 @@ def hands(bag, tmp_path_factory):
     """What the recorder would have written: the true hands, 2 mm too far, as hands/mesh."""
     from rosbags.rosbag2 import StoragePlugin, Writer
 
-    from realhands_ros.messages.images import stamp_ns
-    from realhands_ros.messages.types import bag_typestore
+    from realhands_ros.messages.types import bag_typestore, stamp_ns
     from realhands_ros.recordings.bag import BagFile
 
     path = tmp_path_factory.mktemp('hands') / 'hands'
