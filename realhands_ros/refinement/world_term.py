@@ -49,7 +49,9 @@ class WorldLandmarks:
     (63 V, 63) are its derivatives, 1/m, none for a view without landmarks.
     """
 
-    def __init__(self, views: ViewSet, landmarks: list[FloatArray | None], marks: FloatArray) -> None:
+    def __init__(
+        self, views: ViewSet, landmarks: list[FloatArray | None], marks: FloatArray
+    ) -> None:
         """Take the landmarks (21, 3) of each view, metres, in the axes of its camera, or None."""
         rows = [
             _rows(points, camera.rotation, marks)
