@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from realhands_ros.arrays import FloatArray
 from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES, Handedness
-from realhands_ros.data.truth import TrackedTruth, TrueHand
+from realhands_ros.data.truth import Mask, TrackedTruth, TrueHand
 from realhands_ros.evaluation import result
 from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.evaluation.metrics import (
@@ -38,6 +38,8 @@ from realhands_ros.evaluation.scores import (
     fit_scores,
     hand_scores,
     known_keypoints,
+    picture_mask_scores,
+    picture_projection_scores,
     projection_scores,
 )
 from realhands_ros.geometry.camera import PinholeCamera
@@ -133,6 +135,8 @@ class Columns:
 _SAME_HAND = 0.5
 # Frames are ranked by the first of these metrics that the first hand has.
 _RANKED_BY = ('pa_mpvpe_proper', 'pa_mpjpe_proper', 'keypoints_px', 'silhouette_iou')
+# The key of scores that belong to the network's masks and to no stage.
+_SILHOUETTES = 'silhouettes'
 # A true hand that is not found counts as a miss when every view shows this share of its keypoints.
 _DUE_SHARE = 0.6
 
@@ -200,20 +204,28 @@ class FrameEvaluator:
         for hand in truth or ():
             # Numbered whether found or not, so that two results number hands alike.
             self._truth_numbers(hand.id)
-        pairs = self._matched(frame, final, truth)
+        picture_mask = mask_of_picture(truth)
+        pairs = self._matched(frame, final, truth, one_mask=picture_mask is not None)
         errors = []
         for row, mesh in enumerate(final):
             true_hand = None if truth is None or row not in pairs else truth[pairs[row]]
             by_stage = {stage: rows[row] for stage, rows in meshes.items()}
-            scores = self._add_hand(frame, by_stage, true_hand)
+            together: dict[str, Scores] = {}
+            if picture_mask is not None:
+                # The mask is that of all hands, and is scored with the first of them.
+                true_hand = None
+                if row == 0:
+                    together = self._picture_scores(frame, meshes, picture_mask)
+            scores = self._add_hand(frame, by_stage, true_hand, together)
             for key in self.baselines:
                 found = None if baselines is None else baselines[key][row]
                 self._add_baseline(key, found, true_hand)
             seen = detection_scores(mesh, frame.cameras, true_hand, self._faces)
+            seen |= together.get(_SILHOUETTES, {})
             self.views.add(seen | (extras[row] if extras else {}))
-            if truth is None or true_hand is not None:
+            if truth is None or true_hand is not None or together:
                 errors += self._error(scores)
-            self._add_identity(mesh, true_hand)
+            self._add_identity(mesh, truth[pairs[row]] if truth and row in pairs else None)
         self.extremes.offer(self.frames, frame, final, truth or (), errors)
         self.frames += 1
 
@@ -241,12 +253,22 @@ class FrameEvaluator:
         frame: StereoFrame,
         meshes: Sequence[HandMesh],
         truth: Sequence[TrackedTruth] | None,
+        *,
+        one_mask: bool,
     ) -> dict[int, int]:
-        """Match meshes with true hands and count; return rows of truth by rows of meshes."""
+        """
+        Match meshes with true hands and count; return rows of truth by rows of meshes.
+
+        With ``one_mask`` for all hands of the picture, the first mesh stands for all of them.
+        """
         if truth is None:
             return {}
         self.has_truth = True
-        pairs = match_hands(_distances(frame, meshes, truth), _SAME_HAND)
+        if one_mask:
+            meshes = [replace(mesh, handedness=truth[0].handedness) for mesh in meshes[:1]]
+            pairs = [(row, 0) for row in range(len(meshes))]
+        else:
+            pairs = match_hands(_distances(frame, meshes, truth), _SAME_HAND)
         due = [hand.visible_share >= _DUE_SHARE for hand in truth]
         self.true_hands += sum(due)
         self.tracking.add(
@@ -258,14 +280,34 @@ class FrameEvaluator:
         )
         return dict(pairs)
 
+    def _picture_scores(
+        self, frame: StereoFrame, meshes: Mapping[str, Sequence[HandMesh]], mask: Mask
+    ) -> dict[str, Scores]:
+        """Return the scores of all hands of a picture together, by stage and of silhouettes."""
+        camera, final = frame.cameras[0], meshes[self.stages[-1]]
+        scores = {
+            stage: picture_projection_scores(hands, camera, mask, self._faces)
+            for stage, hands in meshes.items()
+        }
+        scores[_SILHOUETTES] = picture_mask_scores(final, mask)
+        return scores
+
     def _add_hand(
-        self, frame: StereoFrame, meshes: Mapping[str, HandMesh], truth: TrackedTruth | None
+        self,
+        frame: StereoFrame,
+        meshes: Mapping[str, HandMesh],
+        truth: TrackedTruth | None,
+        together: Mapping[str, Scores],
     ) -> Scores:
-        """Score one hand at every stage; return the scores of the last."""
+        """
+        Score one hand at every stage; return the scores of the last.
+
+        ``together`` are scores of all hands, by stage, that are kept with this one.
+        """
         scores: Scores = {}
         for stage in self.stages:
             mesh = meshes[stage]
-            scores = fit_scores(mesh, frame.cameras, self._faces)
+            scores = fit_scores(mesh, frame.cameras, self._faces) | together.get(stage, {})
             if truth is not None:
                 scores |= projection_scores(mesh, frame.cameras, truth, self._faces)
             if truth is not None and truth.hand is not None:
@@ -299,16 +341,37 @@ class FrameEvaluator:
         return [-value if ALL_METRICS[self.ranked_by].higher else value]
 
 
+def mask_of_picture(truth: Sequence[TrackedTruth] | None) -> Mask | None:
+    """
+    Return the mask (H, W) that holds all hands of a picture, None if there is none such.
+
+    That is the mask of a picture whose only annotation is a mask without keypoints.
+    """
+    if truth is None or len(truth) != 1 or truth[0].hand is not None:
+        return None
+    views = truth[0].annotations
+    if len(views) != 1 or np.isfinite(views[0].keypoints_px).any():
+        return None
+    return views[0].mask
+
+
 def _distances(
     frame: StereoFrame, meshes: Sequence[HandMesh], truth: Sequence[TrackedTruth]
 ) -> FloatArray:
-    """Return mean keypoint distances (P, T) in the left image, in sizes of the true hand's box."""
+    """
+    Return mean keypoint distances (P, T) in the left image, in sizes of the true hand's box.
+
+    Of a true hand with a mask and no keypoints: the share of the keypoints that lie outside of it.
+    """
     camera = frame.cameras[0]
     table = np.full((len(meshes), len(truth)), np.inf)
     for column, true_hand in enumerate(truth):
         true_px = true_hand.keypoints_px(0, camera)
         marked = np.isfinite(true_px).all(axis=1)
+        mask = true_hand.annotations[0].mask if true_hand.annotations else None
         if not marked.any():
+            if mask is not None:
+                table[:, column] = [_share_outside(mesh, camera, mask) for mesh in meshes]
             continue
         box = max(float(np.ptp(true_px[marked], axis=0).max()), 1.0)
         for row, mesh in enumerate(meshes):
@@ -319,6 +382,16 @@ def _distances(
             offset = np.linalg.norm(pixels[known] - true_px[known], axis=1).mean()
             table[row, column] = offset / box
     return table
+
+
+def _share_outside(mesh: HandMesh, camera: PinholeCamera, mask: Mask) -> float:
+    """Return the share of a hand's keypoints that lie outside of a mask (H, W); 1 without any."""
+    pixels, seen = _seen_keypoints(mesh, camera)
+    if not seen.any():
+        return 1.0
+    columns, rows = np.round(pixels[seen]).astype(np.int64).T
+    inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
+    return 1.0 - float(mask[rows[inside], columns[inside]].sum()) / len(rows)
 
 
 def _seen_keypoints(mesh: HandMesh, camera: PinholeCamera) -> tuple[FloatArray, NDArray[np.bool_]]:

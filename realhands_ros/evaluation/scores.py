@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -281,6 +282,45 @@ def projection_scores(
     if overlaps:
         scores['mesh_iou'] = float(np.mean(overlaps))
     return scores
+
+
+def picture_mask_scores(meshes: Sequence[HandMesh], mask: BoolArray) -> Scores:
+    """
+    Return the scores of all silhouettes together, by the names of MASK_METRICS.
+
+    ``mask`` (H, W) holds all hands of the picture, and the meshes are those of all hands found in
+    it. Compared where any of their crops looks; nothing without silhouettes.
+    """
+    seen, found = np.zeros(mask.shape, np.bool_), np.zeros(mask.shape, np.bool_)
+    for mesh in meshes:
+        view = mesh.views[0]
+        if view.silhouette is None or view.crop_affine is None:
+            continue
+        seen |= _into_picture(np.full_like(view.silhouette, 255), view.crop_affine, mask.shape)
+        found |= _into_picture(view.silhouette, view.crop_affine, mask.shape)
+    return mask_scores(found & seen, mask & seen) if seen.any() else {}
+
+
+def picture_projection_scores(
+    meshes: Sequence[HandMesh], camera: PinholeCamera, mask: BoolArray, faces: Faces
+) -> Scores:
+    """Return how all meshes together cover ``mask`` (H, W), as ``picture_mask_scores``."""
+    seen, drawn = np.zeros(mask.shape, np.bool_), np.zeros(mask.shape, np.bool_)
+    for mesh in meshes:
+        view = mesh.views[0]
+        if (crop := crop_camera(view, camera)) is None or view.crop_affine is None:
+            continue
+        whole = np.full((crop.height, crop.width), 255, np.uint8)
+        seen |= _into_picture(whole, view.crop_affine, mask.shape)
+        drawn |= projected_mask(np.asarray(mesh.vertices_cam, np.float64), faces, camera)
+    return {'mesh_iou': mask_iou(drawn & seen, mask & seen)} if seen.any() else {}
+
+
+def _into_picture(crop: NDArray[np.uint8], affine: ArrayLike, size: tuple[int, ...]) -> BoolArray:
+    """Return where a crop (H, W), 0..255, is above one half in the picture of ``size``."""
+    to_picture = cv2.invertAffineTransform(np.asarray(affine, np.float64))
+    spread = cv2.warpAffine(crop, to_picture, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    return np.asarray(spread > 127)
 
 
 def known_keypoints(view: HandView) -> NDArray[np.bool_]:

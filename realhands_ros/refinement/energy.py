@@ -65,9 +65,9 @@ class EnergyConfig:
     normal_consistency: float = 1.0
     laplacian: float = 1.0
     edge_length: float = 0.1
-    keypoints: float = 0.02
+    keypoints: float = 0.015
     keypoint_marks: KeypointMarks = 'mediapipe'
-    keypoint_scale: float = 3.3
+    keypoint_scale: float = 2.5
     hidden_noise: float = 2.0
     world_landmarks: float = 0.003
     world_scale: float = 3.0

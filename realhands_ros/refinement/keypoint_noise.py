@@ -2,7 +2,7 @@
 How precise each detected keypoint is: by what it is, whether it is seen, and by the other view.
 
 A detector guesses a joint that the hand itself hides, and its guess is the worse the deeper the
-joint lies behind what is seen. Two views that were both right agree on the epipolar line.
+joint lies behind what is seen. Two views that are both right meet on the epipolar line.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from realhands_ros.refinement.view_set import ViewSet
 
 # A joint lies this deep in a finger anyway; metres.
 _JOINT_DEPTH_M = 0.006
-# How many earlier sightings of a keypoint its usual noise is worth when two views are compared.
-_PRIOR_SIGHTINGS = 1.0
 
 
 def keypoint_precision(
@@ -82,13 +80,13 @@ def _by_agreement(
     """
     Return what the variances (21,) of keypoints become, as factors, by the two views' agreement.
 
-    The mean of an inverse-gamma distribution that has seen one distance from the epipolar line;
-    keypoints that are not known in ``both`` views (21,) keep theirs.
+    A keypoint off the epipolar line by more than its noise explains has a variance to match.
+    Agreement makes none more precise: both views err alike where a finger is hidden or blurred.
+    Keypoints that are not known in ``both`` views (21,) keep their variance.
     """
     distance = epipolar_distances(views.cameras, *views.keypoints_px)
     expected = (variances * sizes_px[:, None] ** 2).mean(axis=0)
-    factor = (_PRIOR_SIGHTINGS + distance**2 / expected) / (_PRIOR_SIGHTINGS + 1.0)
-    return np.where(both, factor, 1.0)
+    return np.where(both, np.maximum(1.0, distance**2 / expected), 1.0)
 
 
 @numba.njit(nogil=True, cache=True)

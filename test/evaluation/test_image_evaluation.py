@@ -1,6 +1,7 @@
 """A folder of pictures, with and without annotations, good ones and bad ones."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from realhands_ros.errors import DatasetError
 from realhands_ros.evaluation.image_evaluation import evaluate_images
 from realhands_ros.evaluation.image_folder import ImageFolder
 from realhands_ros.evaluation.replay import ReplayConfig
+from realhands_ros.evaluation.scores import picture_mask_scores
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.pipeline import PipelineConfig
 from realhands_ros.training.hand_source import SyntheticSource
@@ -67,6 +69,65 @@ def test_what_is_annotated_is_scored(photographs, config):
     assert result.value('pa_mpvpe') is None
     assert result.tracks['refined'].get('jitter') is None
     assert result.pictures
+
+
+def test_masks_without_keypoints_are_scored(photographs, config, tmp_path):
+    """One mask of a picture holds all of its hands; of several masks, each has its own."""
+    annotated = json.loads((photographs / 'annotations.json').read_text())['images']
+    images = {}
+    for name in ('0.png', '2.png'):
+        (tmp_path / name).write_bytes((photographs / name).read_bytes())
+        (hand,) = annotated[name]['hands']
+        mask = cv2.imread(str(photographs / hand['mask']), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(tmp_path / f'{name}.bmp'), mask)
+        hands = [{'handedness': hand['handedness'], 'mask': f'{name}.bmp'}]
+        images[name] = {'K': annotated[name]['K'], 'hands': hands}
+    nobody = {'handedness': 'left', 'mask': 'empty.bmp'}
+    cv2.imwrite(str(tmp_path / 'empty.bmp'), 0 * mask)
+    for path in tmp_path.glob('*.bmp'):
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        path.rename(tmp_path / 'masks' / path.name)
+    for hand in (nobody, *(hand for entry in images.values() for hand in entry['hands'])):
+        hand['mask'] = f'masks/{hand["mask"]}'
+
+    def evaluate(*more):
+        both = {
+            name: {**entry, 'hands': [*entry['hands'], *more]} for name, entry in images.items()
+        }
+        (tmp_path / 'annotations.json').write_text(json.dumps({'images': both}))
+        return evaluate_images(tmp_path, config, {})
+
+    alone = evaluate()
+    assert alone.counts['true_hands'] == 2
+    assert alone.counts['matched'] + alone.counts['misses'] == 2
+    # In the picture's pixels as in those of the crops, where a hand with keypoints is scored.
+    known = evaluate_images(photographs, config, {})
+    for name in ('iou', 'mesh_iou'):
+        assert alone.value(name) == pytest.approx(known.value(name), abs=0.05)
+    # Two masks are those of two hands, and nobody is in the second.
+    with_nobody = evaluate(nobody)
+    assert with_nobody.counts['matched'] == alone.counts['matched']
+    assert with_nobody.counts['misses'] == alone.counts['misses'] + 2
+    assert with_nobody.value('mesh_iou') == pytest.approx(known.value('mesh_iou'), abs=1e-6)
+
+
+def test_a_mask_of_several_hands_is_compared_with_all_meshes():
+    """Two crops look at two squares: what both say together is right, one alone is half of it."""
+    mask = np.zeros((40, 80), bool)
+    mask[10:30, 10:30] = mask[10:30, 50:70] = True
+    silhouette = np.zeros((40, 40), np.uint8)
+    silhouette[10:30, 10:30] = 255
+    meshes = [
+        SimpleNamespace(views=[SimpleNamespace(
+            silhouette=silhouette, crop_affine=np.array([[1.0, 0, -x], [0, 1, 0]])
+        )])
+        for x in (0.0, 40.0)
+    ]  # fmt: skip
+    assert picture_mask_scores(meshes, mask)['iou'] > 0.99
+    meshes[1].views[0].silhouette = 0 * silhouette
+    assert picture_mask_scores(meshes, mask)['iou'] == pytest.approx(0.5, abs=0.01)
+    # What no crop looks at is nobody's mistake.
+    assert picture_mask_scores(meshes[:1], mask)['iou'] > 0.99
 
 
 def test_pictures_without_annotations_and_damaged_ones(photographs, config, tmp_path):
