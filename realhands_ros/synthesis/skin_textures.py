@@ -45,7 +45,7 @@ _RAY_M = 0.06
 
 @dataclass(frozen=True, eq=False)
 class _Arm:
-    """MakeHuman's right arm; see build_makehuman_arm.read_arm."""
+    """MakeHuman's right arm; see tools/build_makehuman_arm.py."""
 
     vertices: FloatArray
     faces: IntArray
