@@ -138,6 +138,11 @@ class HandPipeline:
                 replace(self.config.texture, model_folder=self._hands.model_folder)
             )
 
+    @property
+    def handnet(self) -> HandNetStage:
+        """Return the network's stage."""
+        return self._hands.handnet
+
     def __call__(self, frame: StereoFrame) -> FrameResult:
         """Run all stages on one frame."""
         clock = _StageClock()

@@ -10,10 +10,16 @@ from realhands_ros.data.hands import HandMesh
 from realhands_ros.data.topology import Handedness
 from realhands_ros.data.truth import TrackedTruth
 from realhands_ros.evaluation.baselines.inverse_kinematics import InverseKinematics
-from realhands_ros.evaluation.baselines.simple import MeanShape, Triangulation, WorldLandmarks
+from realhands_ros.evaluation.baselines.simple import (
+    ImageAlone,
+    MeanShape,
+    Triangulation,
+    WorldLandmarks,
+)
 from realhands_ros.evaluation.evaluator import Columns, FrameEvaluator, Outcome
 from realhands_ros.evaluation.methods import Method, Reconstruction, RefinementVariant
 from realhands_ros.hand.model_file import HandModelData, default_model_folder, load_hand_model_data
+from realhands_ros.handnet.stage import HandNetStage
 from realhands_ros.pipeline import FrameResult, HandPipeline, PipelineConfig
 from realhands_ros.refinement.stage import RefinementStage
 
@@ -24,11 +30,14 @@ BASELINE_TITLES = {
     'world_landmarks': "MediaPipe's world landmarks",
     'triangulation': 'MediaPipe, triangulated',
     'inverse_kinematics': 'inverse kinematics',
+    'image_alone': 'network, image alone',
 }
 
 
 def make_baselines(
-    models: dict[Handedness, HandModelData], keys: Iterable[str] = tuple(BASELINE_TITLES)
+    models: dict[Handedness, HandModelData],
+    handnet: HandNetStage,
+    keys: Iterable[str] = tuple(BASELINE_TITLES),
 ) -> dict[str, Method]:
     """Return methods by their keys, some of BASELINE_TITLES (default: all)."""
     makers: dict[str, Callable[[], Method]] = {
@@ -36,6 +45,7 @@ def make_baselines(
         'world_landmarks': WorldLandmarks,
         'triangulation': Triangulation,
         'inverse_kinematics': lambda: InverseKinematics(models),
+        'image_alone': lambda: ImageAlone(handnet),
     }
     return {key: makers[key]() for key in keys}
 
@@ -86,7 +96,7 @@ class Replay:
             for variant in config.variants
             if variant.config is not None
         }
-        self._baselines = make_baselines(models, config.baselines)
+        self._baselines = make_baselines(models, self._pipeline.handnet, config.baselines)
         self._last: dict[str, dict[str, HandMesh]] = {name: {} for name in self._variants}
         self.titles = self._titles()
         self.timing = Columns()

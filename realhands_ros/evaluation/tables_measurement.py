@@ -22,7 +22,7 @@ from realhands_ros.evaluation.methods import (
     refinement_variants,
 )
 from realhands_ros.evaluation.metrics import mask_iou
-from realhands_ros.evaluation.replay import make_baselines
+from realhands_ros.evaluation.replay import BASELINE_TITLES, make_baselines
 from realhands_ros.evaluation.scores import Scores, hand_scores, mask_scores
 from realhands_ros.evaluation.sources.held_out import BOTH, RIGHT, HeldOutHand, HeldOutHands
 from realhands_ros.geometry.camera import PinholeCamera
@@ -144,11 +144,13 @@ class _Measuring:
         model_folder: Path | None,
     ) -> None:
         self._faces = models['right'].faces
-        self._baselines = make_baselines(models)
         self._networks = {
             name: HandNetStage(HandNetStageConfig(path, model_folder))
             for name, path in weights.items()
         }
+        # What the image alone gives is measured for every network, as a modality.
+        keys = [key for key in BASELINE_TITLES if key != 'image_alone']
+        self._baselines = make_baselines(models, next(iter(self._networks.values())), keys)
         first, path = next(iter(weights.items()))
         self._main = self._networks[first]
         self._as_paper = HandNetStage(

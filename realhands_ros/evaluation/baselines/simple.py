@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 
 from realhands_ros.arrays import FloatArray
 from realhands_ros.data.hands import HandObservation
-from realhands_ros.data.topology import NUM_SHAPE, Handedness
+from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_SHAPE, Handedness
 from realhands_ros.errors import ImageError
 from realhands_ros.evaluation.methods import PoseLevel, Reconstruction
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.geometry.mirror import mirror_points
 from realhands_ros.hand.fast_model import FastHandModel
 from realhands_ros.hand.model_file import HandModelData
+from realhands_ros.handnet.stage import HandNetStage
 from realhands_ros.handnet.view_input import view_input
 from realhands_ros.keypoints.two_view import triangulate
 
@@ -35,6 +37,30 @@ class MeanShape:
     ) -> Reconstruction | None:
         """Return the mean hand of the observation's side."""
         return self._hands[observation.handedness]
+
+
+class ImageAlone:
+    """A Method that runs the network on the crops of an observation without its keypoints."""
+
+    def __init__(self, stage: HandNetStage) -> None:
+        """Take the stage that the pipeline runs."""
+        self._stage = stage
+
+    def __call__(
+        self, observation: HandObservation, cameras: Sequence[PinholeCamera]
+    ) -> Reconstruction | None:
+        """Return the network's hand; None where it gives none."""
+        views = tuple(
+            replace(
+                view,
+                keypoints_px=np.full((NUM_KEYPOINTS, 2), np.nan),
+                keypoint_scores=np.zeros(NUM_KEYPOINTS),
+            )
+            for view in observation.views
+        )
+        blind = replace(observation, views=views, world_landmarks=(None,) * len(views))
+        meshes = self._stage([blind], cameras).meshes
+        return Reconstruction.from_mesh(meshes[0]) if meshes else None
 
 
 def mean_hand(data: HandModelData) -> Reconstruction:
