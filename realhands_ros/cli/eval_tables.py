@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from realhands_ros.errors import ConfigError
 
 if TYPE_CHECKING:
+    from realhands_ros.evaluation.result import EvaluationResult
     from realhands_ros.evaluation.tables_measurement import Measurements
 
 
@@ -22,6 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         metavar='[NAME=]FILE',
         help='networks to compare, the main one first (default: the shipped one)',
+    )
+    parser.add_argument(
+        '--photographs',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='DIR',
+        help='annotated folders as `eval images` reads them, for a section of their own',
     )
     parser.add_argument('--samples', type=int, default=None, help='only the first ones')
     parser.add_argument('--model', type=Path, default=None, metavar='DIR', help='hand model')
@@ -51,11 +60,40 @@ def run(args: argparse.Namespace) -> int:
             command=result.command(),
             plot=_draw(found, args.plot, args.out),
         ),
+        _photographs(args.photographs, weights),
     )
     print(page)
     if args.out is not None:
         args.out.write_text(page)
     return 0
+
+
+def _photographs(
+    folders: list[Path], weights: dict[str, Path]
+) -> dict[str, dict[str, EvaluationResult]]:
+    """Return the results of every network on every folder, by their names."""
+    from realhands_ros.evaluation.image_evaluation import evaluate_images
+    from realhands_ros.evaluation.replay import ReplayConfig
+    from realhands_ros.handnet.stage import HandNetStageConfig
+    from realhands_ros.keypoints.stage import KeypointStageConfig
+    from realhands_ros.pipeline import PipelineConfig
+
+    # Photographs may show several people.
+    keypoints = KeypointStageConfig(max_hands=4, one_person=False)
+    return {
+        folder.name: {
+            name: evaluate_images(
+                folder,
+                ReplayConfig(
+                    PipelineConfig(keypoints, HandNetStageConfig(path)),
+                    baselines=('world_landmarks', 'image_alone'),
+                ),
+                {},
+            )
+            for name, path in weights.items()
+        }
+        for folder in folders
+    }
 
 
 def _draw(found: Measurements, plot: Path | None, page: Path | None) -> str | None:

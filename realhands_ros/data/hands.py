@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realhands_ros.arrays import FloatArray
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_SHAPE, Handedness
 
 # One reconstructed hand, and what each camera saw of it, as plain arrays.

@@ -202,6 +202,9 @@ DETECTION_METRICS: dict[str, Metric] = {
         'epipolar', 'px', "both views' keypoints from each other's epipolar lines (Sampson)"
     ),
     'detected': Metric('2D error', 'px', 'detected keypoints from true ones'),
+    'detected_share': Metric(
+        '2D error', '%', "the same relative to the longer side of the true keypoints' box"
+    ),
     'pck_2d': Metric(
         'PCK@0.1', '', "detected keypoints within 0.1 of the hand's box", higher=True, digits=3
     ),
@@ -212,6 +215,9 @@ DETECTION_METRICS: dict[str, Metric] = {
 }
 PROJECTION_METRICS: dict[str, Metric] = {
     'keypoints_px': Metric('2D', 'px', 'projected keypoints of the mesh from true ones'),
+    'keypoints_share': Metric(
+        '2D', '%', "the same relative to the longer side of the true keypoints' box"
+    ),
     'mesh_iou': Metric('mesh IoU', '', 'projected mesh with the true one', higher=True, digits=3),
 }
 
@@ -263,7 +269,7 @@ def projection_scores(
     mesh: HandMesh, cameras: Sequence[PinholeCamera], truth: TrackedTruth, faces: Faces
 ) -> Scores:
     """Return how a mesh projects compared with the true hand, by PROJECTION_METRICS."""
-    errors, overlaps = [], []
+    errors, shares, overlaps = [], [], []
     keypoints = np.asarray(mesh.keypoints_cam, np.float64)
     vertices = np.asarray(mesh.vertices_cam, np.float64)
     for number, (view, camera) in enumerate(zip(mesh.views, cameras, strict=False)):
@@ -272,6 +278,7 @@ def projection_scores(
         if marked.any():
             projected = camera.project(keypoints[marked])
             errors.append(float(point_errors(projected, true_px[marked]).mean()))
+            shares.append(100.0 * errors[-1] / float(np.ptp(true_px[marked], axis=0).max()))
         true_mask = _true_mask(number, view, camera, truth, faces)
         crop = crop_camera(view, camera)
         if true_mask is not None and crop is not None:
@@ -279,6 +286,7 @@ def projection_scores(
     scores: Scores = {}
     if errors:
         scores['keypoints_px'] = float(np.mean(errors))
+        scores['keypoints_share'] = float(np.mean(shares))
     if overlaps:
         scores['mesh_iou'] = float(np.mean(overlaps))
     return scores
@@ -348,6 +356,7 @@ def _true_detection_scores(
         errors = point_errors(view.keypoints_px[known], true_px[known])
         box = float(np.ptp(true_px[marked], axis=0).max())
         scores['detected'] = float(errors.mean())
+        scores['detected_share'] = 100.0 * float(errors.mean()) / box
         scores['pck_2d'] = float((errors <= PCK_2D_SHARE * box).mean())
     true_mask = _true_mask(number, view, camera, truth, faces)
     if true_mask is not None and view.silhouette is not None:

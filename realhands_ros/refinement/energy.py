@@ -56,7 +56,8 @@ class EnergyConfig:
     per squared radian beyond a limit, ``shape_prior`` per squared shape coefficient. ``start_...``
     hold parameters near those that came in and ``last_...`` near those of the last frame, where
     there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
-    translation. ``shape_prior`` and ``start_...`` are for one view and count half in two. ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
+    translation. ``shape_prior`` and ``start_...`` are for one view and count half in two.
+    ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
     ``renderer`` draws the soft silhouettes (SoftSilhouette).
     """
 

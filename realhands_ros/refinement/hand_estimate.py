@@ -68,8 +68,8 @@ class ViewObservation:
 
     ``camera`` is the camera of the crop (PinholeCamera.cropped). ``target`` (H, W) is the
     probability that a pixel is hand, [0, 1], or None. ``keypoints_px`` (21, 2), NaN where unknown,
-    with ``keypoint_scores`` (21,) in [0, 1], or None. ``world_landmarks`` (21, 3) are the detector's
-    own 3D guess in metres, in the camera's axes, or None. Raises ConfigError for wrong shapes.
+    with ``keypoint_scores`` (21,) in [0, 1], or None. ``world_landmarks`` (21, 3) are the
+    detector's own 3D guess in metres, in the camera's axes, or None. Raises ConfigError for wrong shapes.
     """
 
     camera: PinholeCamera

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from realhands_ros.evaluation.replay import BASELINE_TITLES
@@ -12,6 +12,7 @@ from realhands_ros.evaluation.report.page import (
     PAPER_STEREO,
     PAPER_TRAINING,
 )
+from realhands_ros.evaluation.result import EvaluationResult
 from realhands_ros.evaluation.scores import HAND_METRICS, MASK_METRICS, Metric
 from realhands_ros.evaluation.summary import text_table
 from realhands_ros.evaluation.tables_measurement import TRUE_MASKS, Measurements
@@ -37,10 +38,15 @@ class Provenance:
     plot: str | None = None
 
 
-def results_page(found: Measurements, provenance: Provenance) -> str:
-    """Return the page."""
+def results_page(
+    found: Measurements,
+    provenance: Provenance,
+    photographs: Mapping[str, Mapping[str, EvaluationResult]] | None = None,
+) -> str:
+    """Return the page; ``photographs``: results by folder and by network, the main one first."""
     sections = [
         _introduction(found, provenance),
+        *([_photographs(photographs)] if photographs else []),
         _reconstruction(found),
         _training(found),
         _modalities(found, provenance.plot),
@@ -49,6 +55,56 @@ def results_page(found: Measurements, provenance: Provenance) -> str:
         _legend(),
     ]
     return '\n\n'.join(sections) + '\n'
+
+
+def _photographs(photographs: Mapping[str, Mapping[str, EvaluationResult]]) -> str:
+    """Return the section on photographs: a row for each folder, method and network."""
+    rows = []
+    for folder, results in photographs.items():
+        for network, result in results.items():
+            rows += _photograph_rows(folder, network, result)
+    columns = [
+        'folder',
+        '',
+        '2D %',
+        'PA-MPJPE proper mm',
+        'mask IoU',
+        'mesh IoU',
+        'hands',
+        'missed',
+    ]
+    return f"""## Photographs
+
+Photographs with annotations that nothing was trained on, each reconstructed by itself, with
+MediaPipe's own keypoints. 2D: keypoints from the annotated ones, relative to the longer side of
+their box; MediaPipe's are those of the same hands.
+
+{text_table(columns, rows)}"""
+
+
+def _photograph_rows(folder: str, network: str, result: EvaluationResult) -> list[list[str]]:
+    def figure(stage: str, metric: str, digits: int) -> str:
+        value = result.value(metric, stage)
+        return '–' if value is None or value != value else f'{value:.{digits}f}'
+
+    def row(title: str, stage: str, *, is_main: bool = False) -> list[str]:
+        share = figure('views', 'detected_share', 1)
+        return [
+            f'{folder}: {title}',
+            share if stage == 'world_landmarks' else figure(stage, 'keypoints_share', 1),
+            figure(stage, 'pa_mpjpe_proper', 1),
+            figure('views', 'iou', 3) if is_main else '–',
+            figure(stage, 'mesh_iou', 3),
+            str(result.counts.get('matched', 0)),
+            str(result.counts.get('misses', 0)),
+        ]
+
+    return [
+        row('MediaPipe', 'world_landmarks'),
+        row(f'{network}, image alone', 'image_alone'),
+        row(network, 'regressed', is_main=True),
+        row(f'{network}, refined', 'refined'),
+    ]
 
 
 def _introduction(found: Measurements, provenance: Provenance) -> str:
