@@ -34,7 +34,9 @@ class ModalityFusion(nn.Module):
     def start_neutral(self) -> None:
         """Let a fusion that adds begin by adding nothing."""
         if self._adds:
-            nn.init.zeros_(self.join[1].weight)
+            normalisation = self.join[1]
+            assert isinstance(normalisation, nn.BatchNorm2d)
+            nn.init.zeros_(normalisation.weight)
 
     def forward(self, image: torch.Tensor, keypoints: torch.Tensor) -> torch.Tensor:
         """Fuse features (B, C, H, W) of image and keypoints into (B, C, H, W)."""

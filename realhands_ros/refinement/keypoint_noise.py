@@ -36,10 +36,12 @@ def keypoint_precision(
     """
     precision = np.zeros(views.keypoint_weights.shape)
     known = views.keypoint_weights > 0.0
-    variances = (noise + hidden_noise * np.maximum(behind_m - _JOINT_DEPTH_M, 0.0)) ** 2
-    sizes_px = np.array([_size_px(views, view) for view in range(len(views))])
+    variances: FloatArray = (
+        noise + hidden_noise * np.maximum(behind_m - _JOINT_DEPTH_M, 0.0)
+    ) ** 2
+    sizes_px = np.array([_size_px(views, view) for view in range(len(views))], np.float64)
     if len(views) == 2 and known.all(axis=0).any():
-        variances *= _by_agreement(views, variances, sizes_px, known.all(axis=0))
+        variances = variances * _by_agreement(views, variances, sizes_px, known.all(axis=0))
     for view in np.flatnonzero(known.any(axis=1)):
         precision[view] = 1.0 / (np.sqrt(variances[view]) * sizes_px[view] * views.ndc_per_px)
     return precision

@@ -61,9 +61,12 @@ class TrainingBatch(NamedTuple):
 
     def to(self, device: torch.device) -> TrainingBatch:
         """Return the batch on a device."""
-        return TrainingBatch(
-            *(None if t is None else t.to(device, non_blocking=True) for t in self)
-        )
+        moved = {
+            name: tensor.to(device, non_blocking=True)
+            for name, tensor in self._asdict().items()
+            if tensor is not None
+        }
+        return TrainingBatch(**moved)
 
     @classmethod
     def stack(cls, rows: Sequence[dict[str, NDArray[np.generic]]]) -> TrainingBatch:

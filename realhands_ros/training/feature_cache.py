@@ -117,7 +117,9 @@ def _features(
         for name, tensor in batch._asdict().items()
         if tensor is not None and name not in _PICTURES
     }
-    row['pooled'] = encode(images).tail.pooled.numpy().astype(np.float16)
+    tail = encode(images).tail
+    assert tail is not None
+    row['pooled'] = tail.pooled.numpy().astype(np.float16)
     return row
 
 
@@ -200,7 +202,8 @@ class FeatureCache:
     ) -> NDArray[np.int64]:
         if pairs_only:
             left = 2 * rng.integers(self._pairs, size=crops // 2)
-            return np.stack([left, left + 1], axis=1).ravel()
+            both: NDArray[np.int64] = np.stack([left, left + 1], axis=1).ravel()
+            return both
         in_pairs = 2 * self._pairs
         if single_share is None or in_pairs in (0, self._crops):
             return rng.integers(self._crops, size=crops)

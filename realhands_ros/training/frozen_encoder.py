@@ -30,7 +30,7 @@ class FrozenEncoder:
     def __init__(self, network: HandNet, *, with_tail: bool = True) -> None:
         """Take the weights as they are now."""
         encoder = _Encoder(network, with_tail=with_tail).eval()
-        self._run = encoder
+        self._run: _Encoder | None = encoder
         if has_openvino():
             size = network.config.input_size
             example = torch.zeros(2, 3, size, size)

@@ -64,8 +64,8 @@ class StageModel(nn.Module):
         config = self.network.config
         objectives = self._stage.objectives
         frozen = None if self._encode is None else self._encode(images)
-        if frozen is not None and frozen.tail is not None:
-            head, tail = frozen
+        if frozen is not None and (tail := frozen.tail) is not None:
+            head = frozen.head
             logits = self.network.decoder(
                 tail.down5, tail.down4, head.down3, head.down2, head.down1
             )
