@@ -23,9 +23,11 @@ A folder of photographs, each with one camera, and what is known about the hands
 ``K`` in pixels, the centre of the first pixel at (0, 0); without it the lens is taken to span 60
 degrees, and metric figures mean little. ``keypoints_px`` has 21 places in MediaPipe's order, null
 where a point is not marked; ``keypoints`` (21) and ``vertices`` (778, MANO's order) are metres in
-the camera's optical frame; ``mask`` is a picture that is not black where the hand is visible. Of a picture whose only hand has a
-mask and no keypoints it is that of all hands in it. A picture with ``"hands": []`` shows none; one
-without ``hands`` is not annotated.
+the camera's optical frame.
+
+``mask`` is a picture that is not black where the hand is visible. Of a picture whose only hand has
+a mask and no keypoints it is that of all hands in it. A picture with ``"hands": []`` shows none;
+one without ``hands`` is not annotated.
 """
 
 from __future__ import annotations
