@@ -23,9 +23,11 @@ A folder of photographs, each with one camera, and what is known about the hands
 ``K`` in pixels, the centre of the first pixel at (0, 0); without it the lens is taken to span 60
 degrees, and metric figures mean little. ``keypoints_px`` has 21 places in MediaPipe's order, null
 where a point is not marked; ``keypoints`` (21) and ``vertices`` (778, MANO's order) are metres in
-the camera's optical frame; ``mask`` is a picture that is not black where the hand is visible. Of a
-picture whose only hand has a mask and no keypoints it is that of all hands in it. A picture with
-``"hands": []`` shows none; one without ``hands`` is not annotated.
+the camera's optical frame.
+
+``mask`` is a picture that is not black where the hand is visible. Of a picture whose only hand has
+a mask and no keypoints it is that of all hands in it. A picture with ``"hands": []`` shows none;
+one without ``hands`` is not annotated.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES
 from realhands_ros.data.truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.errors import CalibrationError, DatasetError
-from realhands_ros.evaluation.replay import AnnotatedFrame
+from realhands_ros.evaluation.replay import SeenFrame
 from realhands_ros.geometry.camera import PinholeCamera
 
 FloatArray = NDArray[np.float64]
@@ -80,7 +82,7 @@ class ImageFolder:
         """Return the number of pictures."""
         return len(self._paths)
 
-    def __iter__(self) -> Iterator[AnnotatedFrame]:
+    def __iter__(self) -> Iterator[SeenFrame]:
         """Read the pictures in the order of their names."""
         for number, path in enumerate(self._paths):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -91,7 +93,7 @@ class ImageFolder:
             camera = _camera(annotation.get('K'), image.shape[1], image.shape[0], path.name)
             pixels = np.asarray(image, dtype=np.uint8)
             frame = StereoFrame(number * _STEP_NS, 'camera', (pixels,), (camera,))
-            yield AnnotatedFrame(frame, self._hands(path.name, annotation, image.shape[:2]))
+            yield SeenFrame(frame, self._hands(path.name, annotation, image.shape[:2]))
 
     def _read_annotations(self) -> Mapping[str, Any]:
         path = self.folder / ANNOTATIONS_NAME
@@ -158,7 +160,10 @@ class ImageFolder:
 
 def _camera(intrinsics: ArrayLike | None, width: int, height: int, name: str) -> PinholeCamera:
     if intrinsics is None:
-        return PinholeCamera.of_field_of_view(width, height, _ASSUMED_FIELD_OF_VIEW_DEG)
+        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(_ASSUMED_FIELD_OF_VIEW_DEG) / 2)
+        intrinsics = np.array([
+            [focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0],
+        ])  # fmt: skip
     try:
         return PinholeCamera(np.asarray(intrinsics, np.float64), width, height)
     except (CalibrationError, ValueError, TypeError) as error:

@@ -48,17 +48,16 @@ class EnergyConfig:
     Weights of the energy's terms; zero switches a term off.
 
     The first five are the paper's l1..l5. ``keypoints`` weighs the squared distance to detected
-    keypoints in their standard deviations, ``keypoint_scale`` of them being where it stops
-    growing; ``keypoint_marks`` says who marked them, and thereby what their deviations are where
-    they are seen, and ``hidden_noise`` what is added (shares of the hand) for each metre that they
-    lie behind the hand's surface. ``world_landmarks`` and ``world_scale`` are the same for the
-    detector's own 3D guess. ``joint_limits`` is
-    per squared radian beyond a limit, ``shape_prior`` per squared shape coefficient. ``start_...``
-    hold parameters near those that came in and ``last_...`` near those of the last frame, where
-    there is one: per squared radian of a finger joint or the root, per squared LENGTH_UNIT_M of
-    translation. ``shape_prior`` and ``start_...`` are for one view and count half in two.
-    ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|.
-    ``renderer`` draws the soft silhouettes (SoftSilhouette).
+    keypoints in their standard deviations, ``keypoint_scale`` of which are where it stops growing;
+    ``keypoint_marks`` says who marked them, and thereby what their deviations are where they are
+    seen, and ``hidden_noise`` what is added (shares of the hand) for each metre that they lie
+    behind the hand's surface. ``world_landmarks`` and ``world_scale`` are the same for the
+    detector's own 3D guess. ``joint_limits`` is per squared radian beyond a limit,
+    ``shape_prior`` per squared shape coefficient. ``start_...`` hold parameters near those that
+    came in and ``last_...`` near those of the last frame, where there is one: per squared radian
+    of a finger joint or the root, per squared LENGTH_UNIT_M of translation. ``shape_prior`` and
+    ``start_...`` are for one view and count half in two. ``weigh_by_confidence`` counts a pixel of
+    target probability t by |2 t - 1|. ``renderer`` draws the soft silhouettes (SoftSilhouette).
     """
 
     silhouette: float = 1.0

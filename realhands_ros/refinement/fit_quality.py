@@ -10,10 +10,17 @@ from realhands_ros.geometry.rasterizer import NO_FACE
 from realhands_ros.refinement.energy import Energy
 from realhands_ros.refinement.hand_state import HandState
 
-# Below this overlap, or with keypoints off by more than this share of the crop's side, a fit is
-# poor.
+# A fit is poor when its keypoints are off by more than this share of the hand's length; each tenth
+# of overlap with the mask that is missing to the usual one counts as the second number does.
+# Calibrated with hands that grasp and hold objects, see docs/refinement.md. The length is that of
+# the model's hand: a fist's keypoints have a smaller box, but no smaller errors.
+_POOR_ERROR = 0.06
+_USUAL_IOU = 0.85
+_ERROR_PER_IOU = 0.2
+# Without keypoints only the overlap is left to judge by.
 _POOR_IOU = 0.7
-_POOR_REPROJECTION = 0.06
+# Wrist to the tip of the middle finger, along the bones.
+_LENGTH = (0, 9, 10, 11, 12)
 
 
 class FitQuality(NamedTuple):
@@ -32,10 +39,34 @@ class FitQuality(NamedTuple):
 def measure_fit(energy: Energy, state: HandState) -> FitQuality:
     """Return how well a hand with sharp silhouettes fits."""
     overlap = _silhouette_iou(energy, state)
-    error_px = _reprojection_error(energy, state)
-    side = min(energy.views.height, energy.views.width)
-    is_poor = overlap < _POOR_IOU or error_px > _POOR_REPROJECTION * side
-    return FitQuality(overlap, error_px, bool(is_poor))
+    return FitQuality(
+        overlap, _reprojection_error(energy, state), _is_poor(overlap, _error(energy, state))
+    )
+
+
+def _is_poor(overlap: float, error: float) -> bool:
+    """Judge by overlap and error relative to the hand's length; NaN is what is not known."""
+    if np.isnan(error):
+        return bool(overlap < _POOR_IOU)
+    missing = 0.0 if np.isnan(overlap) else max(_USUAL_IOU - overlap, 0.0)
+    return bool(error + _ERROR_PER_IOU * missing > _POOR_ERROR)
+
+
+def _error(energy: Energy, state: HandState) -> float:
+    """Return the keypoints' mean distance over the hand's length in pixels, the views' mean."""
+    posed, views = state.posed, energy.views
+    bones = np.diff(posed.keypoints[list(_LENGTH)], axis=0)
+    length_m = float(np.linalg.norm(bones, axis=1).sum())
+    errors = []
+    for view, camera in enumerate(views.cameras):
+        weights = views.keypoint_weights[view]
+        if not weights.any():
+            continue
+        distance = np.linalg.norm(posed.keypoints_px[view] - views.keypoints_px[view], axis=-1)
+        focal_px = np.sqrt(abs(np.linalg.det(camera.intrinsics[:2, :2])))
+        length_px = focal_px * length_m / posed.keypoints_depth[view].mean()
+        errors.append((weights @ distance) / weights.sum() / length_px)
+    return float(np.mean(errors)) if errors else float('nan')
 
 
 def _silhouette_iou(energy: Energy, state: HandState) -> float:

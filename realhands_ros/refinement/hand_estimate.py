@@ -69,7 +69,8 @@ class ViewObservation:
     ``camera`` is the camera of the crop (PinholeCamera.cropped). ``target`` (H, W) is the
     probability that a pixel is hand, [0, 1], or None. ``keypoints_px`` (21, 2), NaN where unknown,
     with ``keypoint_scores`` (21,) in [0, 1], or None. ``world_landmarks`` (21, 3) are the
-    detector's own 3D guess in metres, in the camera's axes, or None. Raises ConfigError for wrong shapes.
+    detector's own 3D guess in metres, in the camera's axes, or None. Raises ConfigError for wrong
+    shapes.
     """
 
     camera: PinholeCamera
@@ -93,6 +94,9 @@ class ViewObservation:
             object.__setattr__(
                 self, 'keypoint_scores', _array('keypoint_scores', scores, (NUM_KEYPOINTS,))
             )
+        if self.world_landmarks is not None:
+            world = _array('world_landmarks', self.world_landmarks, (NUM_KEYPOINTS, 3))
+            object.__setattr__(self, 'world_landmarks', world)
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,8 @@ def keypoint_precision(
     """
     precision = np.zeros(views.keypoint_weights.shape)
     known = views.keypoint_weights > 0.0
-    variances: FloatArray = (
-        noise + hidden_noise * np.maximum(behind_m - _JOINT_DEPTH_M, 0.0)
-    ) ** 2
+    hidden_m = np.maximum(behind_m - _JOINT_DEPTH_M, 0.0).astype(np.float64)
+    variances: FloatArray = np.square(noise + hidden_noise * hidden_m)
     sizes_px = np.array([_size_px(views, view) for view in range(len(views))], np.float64)
     if len(views) == 2 and known.all(axis=0).any():
         variances = variances * _by_agreement(views, variances, sizes_px, known.all(axis=0))

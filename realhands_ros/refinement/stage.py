@@ -150,6 +150,10 @@ def _mesh_flags(mesh: HandMesh, refinement: Refinement, num_views: int) -> MeshF
         return (
             flags | MeshFlag.NOT_REFINED | (mesh.flags & (MeshFlag.STEREO | MeshFlag.SCALE_PRIOR))
         )
+    # The network's mesh may have been far from the keypoints: what counts is where this one is.
+    judged = np.isfinite(refinement.reprojection_error_px)
+    if judged and RefinementFlag.POOR_FIT not in refinement.flags:
+        flags &= ~MeshFlag.LOW_CONFIDENCE
     if RefinementFlag.SCALE_PRIOR not in refinement.flags and num_views > 1:
         flags |= MeshFlag.STEREO
     return flags
