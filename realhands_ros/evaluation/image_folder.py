@@ -47,7 +47,7 @@ from realhands_ros.data.frames import StereoFrame
 from realhands_ros.data.topology import NUM_KEYPOINTS, NUM_VERTICES
 from realhands_ros.data.truth import AnnotatedView, TrackedTruth, TrueHand
 from realhands_ros.errors import CalibrationError, DatasetError
-from realhands_ros.evaluation.replay import SeenFrame
+from realhands_ros.evaluation.replay import AnnotatedFrame
 from realhands_ros.geometry.camera import PinholeCamera
 
 FloatArray = NDArray[np.float64]
@@ -82,7 +82,7 @@ class ImageFolder:
         """Return the number of pictures."""
         return len(self._paths)
 
-    def __iter__(self) -> Iterator[SeenFrame]:
+    def __iter__(self) -> Iterator[AnnotatedFrame]:
         """Read the pictures in the order of their names."""
         for number, path in enumerate(self._paths):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -93,7 +93,7 @@ class ImageFolder:
             camera = _camera(annotation.get('K'), image.shape[1], image.shape[0], path.name)
             pixels = np.asarray(image, dtype=np.uint8)
             frame = StereoFrame(number * _STEP_NS, 'camera', (pixels,), (camera,))
-            yield SeenFrame(frame, self._hands(path.name, annotation, image.shape[:2]))
+            yield AnnotatedFrame(frame, self._hands(path.name, annotation, image.shape[:2]))
 
     def _read_annotations(self) -> Mapping[str, Any]:
         path = self.folder / ANNOTATIONS_NAME
@@ -160,10 +160,7 @@ class ImageFolder:
 
 def _camera(intrinsics: ArrayLike | None, width: int, height: int, name: str) -> PinholeCamera:
     if intrinsics is None:
-        focal = 0.5 * max(width, height) / np.tan(np.deg2rad(_ASSUMED_FIELD_OF_VIEW_DEG) / 2)
-        intrinsics = np.array([
-            [focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0],
-        ])  # fmt: skip
+        return PinholeCamera.of_field_of_view(width, height, _ASSUMED_FIELD_OF_VIEW_DEG)
     try:
         return PinholeCamera(np.asarray(intrinsics, np.float64), width, height)
     except (CalibrationError, ValueError, TypeError) as error:
