@@ -134,6 +134,7 @@ def mesh_to_msg(mesh: HandMesh, header: Header) -> HandMeshMsg:
         silhouette_iou=mesh.silhouette_iou,
         views=[view_to_msg(view, header) for view in mesh.views],
         topology_key=mesh.topology_key,
+        world_landmarks=_float_buffer(_world_to_msg(mesh.world_landmarks[: len(mesh.views)])),
     )
 
 
@@ -166,6 +167,7 @@ def mesh_from_msg(msg: HandMeshMsg) -> HandMesh:
         silhouette_iou=msg.silhouette_iou,
         views=tuple(view_from_msg(view) for view in msg.views),
         topology_key=msg.topology_key,
+        world_landmarks=_world_from_msg(msg),
     )
 
 
@@ -236,7 +238,7 @@ def _world_to_msg(landmarks: Sequence[FloatArray | None]) -> FloatArray:
     return np.asarray(known, np.float32).reshape(-1)
 
 
-def _world_from_msg(msg: HandObservationMsg) -> tuple[FloatArray | None, ...]:
+def _world_from_msg(msg: HandObservationMsg | HandMeshMsg) -> tuple[FloatArray | None, ...]:
     views = np.asarray(msg.world_landmarks, np.float32).reshape(-1, NUM_KEYPOINTS, 3)
     known = [points if np.isfinite(points).all() else None for points in views]
     return tuple(known) if known else (None,) * len(msg.views)

@@ -73,6 +73,10 @@ def _validate_observation(hand: Any, where: str) -> None:
     _expect_identity(hand, where)
     for index, view in enumerate(hand.views):
         _validate_view(view, f'{where}.views[{index}]')
+    _expect_world_landmarks(hand, where)
+
+
+def _expect_world_landmarks(hand: Any, where: str) -> None:
     if len(hand.world_landmarks):
         expected = 3 * NUM_KEYPOINTS * len(hand.views)
         _expect_length(f'{where}.world_landmarks', hand.world_landmarks, expected)
@@ -95,6 +99,7 @@ def _validate_mesh(hand: Any, where: str) -> None:
     _expect_within(f'{where}.keypoint_scores', hand.keypoint_scores, 0.0, 1.0)
     for index, view in enumerate(hand.views):
         _validate_view(view, f'{where}.views[{index}]')
+    _expect_world_landmarks(hand, where)
 
 
 def _validate_array_of(validate_hand: Callable[[Any, str], None]) -> Callable[[Any, str], None]:

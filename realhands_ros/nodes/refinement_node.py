@@ -88,7 +88,7 @@ class RefinementNode(StageNode):
         return {'calibration': self._feed.calibration}
 
     def _refine(self, mesh: HandMesh, last: HandMesh | None) -> HandMesh:
-        refined = self._stage(mesh, self._feed.cameras, last)
+        refined = replace(self._stage(mesh, self._feed.cameras, last), world_landmarks=())
         return refined if self.values['publish_images'] else without_images(refined)
 
     def _last_meshes(self, stamp_ns: int) -> dict[str, HandMesh]:
