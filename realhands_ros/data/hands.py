@@ -72,6 +72,7 @@ class HandMesh:
     ``vertices_cam`` (778, 3), ``keypoints_cam`` (21, 3), ``pose_aa`` (48,) relative to the flat
     hand, ``shape`` (10,), ``translation`` (3,), ``vertex_offsets`` (778, 3) or None. ``id`` is the
     track's random text. ``reprojection_error_px`` and ``silhouette_iou`` are NaN when unknown.
+    ``world_landmarks`` are those of the observation, see HandObservation; empty when not kept.
     """
 
     id: str

@@ -103,7 +103,7 @@ def load_marks(path: Path) -> Marks:
         message = f'{path} holds a matrix of shape {matrix.shape}, not (21, 21), or NaN'
         raise ConfigError(message)
     if noise is not None and (noise.shape != (NUM_KEYPOINTS,) or not (noise > 0.0).all()):
-        message = f'{path} holds noise of shape {noise.shape}, not (21,), or none above zero'
+        message = f'{path} holds noise of shape {noise.shape}, not (21,), or not all above zero'
         raise ConfigError(message)
     return Marks(matrix, noise)
 

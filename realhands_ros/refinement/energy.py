@@ -55,9 +55,11 @@ class EnergyConfig:
     detector's own 3D guess. ``joint_limits`` is per squared radian beyond a limit,
     ``shape_prior`` per squared shape coefficient. ``start_...`` hold parameters near those that
     came in and ``last_...`` near those of the last frame, where there is one: per squared radian
-    of a finger joint or the root, per squared LENGTH_UNIT_M of translation. ``shape_prior`` and
-    ``start_...`` are for one view and count half in two. ``weigh_by_confidence`` counts a pixel of
-    target probability t by |2 t - 1|. ``renderer`` draws the soft silhouettes (SoftSilhouette).
+    of a finger joint or the root, per squared LENGTH_UNIT_M of translation. In two
+    views ``shape_prior`` counts half, because what they observe is a mean over them, and
+    ``start_...`` the share ``start_in_stereo``: two views measure what the network guesses.
+    ``weigh_by_confidence`` counts a pixel of target probability t by |2 t - 1|. ``renderer`` draws
+    the soft silhouettes (SoftSilhouette).
     """
 
     silhouette: float = 1.0
@@ -69,13 +71,14 @@ class EnergyConfig:
     keypoint_marks: KeypointMarks = 'mediapipe'
     keypoint_scale: float = 2.5
     hidden_noise: float = 2.0
-    world_landmarks: float = 0.003
+    world_landmarks: float = 0.0
     world_scale: float = 3.0
     joint_limits: float = 0.2
     shape_prior: float = 1e-3
     start_fingers: float = 0.1
     start_root: float = 0.05
     start_translation: float = 0.003
+    start_in_stereo: float = 0.4
     last_fingers: float = 0.0
     last_root: float = 0.0
     last_translation: float = 0.0
@@ -326,7 +329,8 @@ def _parameter_terms(
         translation=config.start_translation / length,
     )
     # What is observed is a mean over the views, and two of them know twice as much.
-    weights = [_weights(shape=config.shape_prior) / observed, near_start / observed]
+    prior = _weights(shape=config.shape_prior) / observed
+    weights = [prior, near_start * (config.start_in_stereo if observed > 1 else 1.0)]
     centres = [np.zeros(NUM_PARAMETERS), start.vector]
     if last is not None:
         near_last = _weights(

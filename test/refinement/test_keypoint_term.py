@@ -18,9 +18,8 @@ def test_gradient_and_curvature_belong_to_the_value(energy, sample):
     error = points - energy.views.keypoints_px
     np.testing.assert_allclose(term.gradient_px, 2.0 * term.curvature[..., None] * error)
     scale, ndc_per_px = energy.config.keypoint_scale, energy.views.ndc_per_px
-    square = (error**2).sum(axis=2) * ndc_per_px**2
-    weights = energy.views.keypoint_weights
-    share = weights / weights.sum(axis=1, keepdims=True) / len(weights)
+    square = (error**2).sum(axis=2) * (energy.precision * ndc_per_px) ** 2
+    share = energy.views.keypoint_weights / energy.views.keypoint_weights.size
     assert term.value == pytest.approx((share * square / (1.0 + square / scale**2)).sum())
 
 

@@ -92,7 +92,7 @@ def test_the_second_order_optimiser_gets_further_in_three_iterations(model, samp
 def test_keypoints_alone_are_enough_to_go_on(model, sample, sampler):
     views = tuple(replace(view, target=None) for view in sample.estimate.views)
     blind = replace(sample, estimate=replace(sample.estimate, views=views))
-    exact = EnergyConfig(keypoint_marks='exact', keypoint_scale=0.2)
+    exact = EnergyConfig(keypoint_marks='exact', keypoint_scale=9.0)
     energy, start = _energy(model, blind, exact), sample.estimate.parameters
     for optimiser in (
         LevenbergMarquardt(LevenbergMarquardtConfig()),

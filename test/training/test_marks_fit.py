@@ -6,7 +6,13 @@ from scipy.spatial.transform import Rotation
 
 from realhands_ros.errors import DatasetError
 from realhands_ros.training import marks_fit
-from realhands_ros.training.marks_fit import MarkedViews, fit_marks, marked_views
+from realhands_ros.training.marks_fit import (
+    MarkedViews,
+    blend_marks,
+    fit_marks,
+    mark_noise,
+    marked_views,
+)
 from realhands_ros.training.world_marks_fit import fit_world_marks, world_error_m
 
 
@@ -36,6 +42,34 @@ def test_world_landmarks_have_marks_of_their_own():
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-9)
     np.testing.assert_allclose(found, habits, atol=0.05)
     assert world_error_m(views, found) < 0.7 * world_error_m(views, np.eye(21))
+
+
+def test_a_detector_that_guesses_hidden_fingers_is_not_imitated():
+    """Every third finger is drawn to the middle of the hand; the marks stay where they are."""
+    rng = np.random.default_rng(1)
+    true = rng.uniform(0, 1, (400, 21, 2))
+    detected = true + rng.normal(0, 0.005, true.shape)
+    hidden = rng.random((400, 21)) < 1 / 3
+    middle = np.broadcast_to(true.mean(axis=1, keepdims=True), true.shape)
+    detected[hidden] = 0.5 * (true + middle)[hidden]
+    np.testing.assert_allclose(fit_marks(MarkedViews(true, detected)), np.eye(21), atol=0.05)
+
+
+def test_what_is_believed_of_a_shift_and_its_noise():
+    measured = np.eye(21)
+    measured[0, [0, 9]] = 0.8, 0.2
+    measured[8, [8, 7]] = 0.7, 0.3
+    used = blend_marks(measured)
+    np.testing.assert_allclose(used.sum(axis=1), 1.0)
+    np.testing.assert_allclose(used[0], measured[0])
+    np.testing.assert_allclose(used[8, [8, 7]], [0.85, 0.15])
+    rng = np.random.default_rng(2)
+    true = rng.uniform(0, 1, (4000, 21, 2))
+    views = MarkedViews(true, measured @ true + rng.normal(0, 0.02, true.shape))
+    noise = mark_noise(views, measured, used)
+    # The better half of the views have a little less than the noise of all.
+    np.testing.assert_allclose(noise[[0, 5, 20]], 0.02, rtol=0.15)
+    assert noise[8] > 2.0 * noise[5]
 
 
 def test_too_few_views_are_refused(monkeypatch, tmp_path):
