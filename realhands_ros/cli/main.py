@@ -135,6 +135,11 @@ COMMANDS: dict[str, Command | Group] = {
                 train.add_cache_arguments,
                 train.run_cache,
             ),
+            'average': Command(
+                'write the mean of the weights before and after a training',
+                train.add_average_arguments,
+                train.run_average,
+            ),
             'detect': Command(
                 'run MediaPipe over a synthetic dataset',
                 train.add_detect_arguments,

@@ -259,6 +259,28 @@ def run_cache(args: argparse.Namespace) -> int:
     return 0
 
 
+def add_average_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the two files of weights and the one to write."""
+    parser.add_argument('first', type=Path, help='weights before the last training')
+    parser.add_argument('second', type=Path, help='weights after it')
+    parser.add_argument('out', type=Path, help='safetensors file to write')
+
+
+def run_average(args: argparse.Namespace) -> int:
+    """Write the mean of two networks' weights; return 0. Raises WeightsError."""
+    from dataclasses import replace
+
+    from realhands_ros.handnet.weights import average_weights, load_weights, save_weights
+
+    (first, past), (second, info) = load_weights(args.first), load_weights(args.second)
+    stages = [*past.making.get('stages', []), *info.making.get('stages', [])]
+    seen = past.making.get('hands_seen', 0) + info.making.get('hands_seen', 0)
+    making = {**info.making, 'hands_seen': seen, 'stages': stages}
+    save_weights(args.out, average_weights(first, second), replace(info, making=making))
+    print(args.out)
+    return 0
+
+
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the dataset, whose detections `train detect` wrote, and the file to write."""
     parser.add_argument('dataset', type=Path)

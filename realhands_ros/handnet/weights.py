@@ -67,6 +67,28 @@ def load_weights(
     return network.eval(), info
 
 
+def average_weights(first: HandNet, second: HandNet) -> HandNet:
+    """
+    Return a network half-way between two, one of which was trained on from the other.
+
+    What was learnt last is halved with what it cost of the past: on hands unlike those of the last
+    training the mean is better than either (Wortsman et al., "Robust fine-tuning of zero-shot
+    models", 2022). Raises WeightsError for networks of different sizes.
+    """
+    if first.config != second.config:
+        message = (
+            'the networks differ in '
+            f'{_difference(first.config, second.config)}; give two of one size'
+        )
+        raise WeightsError(message)
+    mean = HandNet(first.config)
+    pairs = zip(first.state_dict().items(), second.state_dict().values(), strict=True)
+    mean.load_state_dict({
+        name: torch.lerp(a, b, 0.5) if a.is_floating_point() else a for (name, a), b in pairs
+    })  # fmt: skip
+    return mean.eval()
+
+
 def _stored(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.float16 if tensor.ndim >= 2 else torch.float32).contiguous()
 

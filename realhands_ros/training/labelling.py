@@ -191,7 +191,7 @@ class PhotographLabeller:
         stage = self._teacher
         detection = Detection(hand.marked_px, hand.world)
         view = ViewSample(np.ascontiguousarray(picture[..., ::-1]), camera, detection=detection)
-        crop = CropConfig(stage.input_size, stage.crop_margin)
+        crop = CropConfig(stage.input_size, stage.crop_margin, stage.crop_upright)
         observation = observe_views((view,), hand.handedness, crop, fills_image=False)
         meshes = stage([observation], [camera]).meshes
         if not meshes:

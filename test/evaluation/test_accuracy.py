@@ -34,7 +34,7 @@ def scores(models, tmp_path_factory) -> ScoreBook:
     write_dataset(folder, SynthesisConfig(crop_size=160), samples=HANDS, seed=SEED, processes=1)
     stage = HandNetStage()
     refine = RefinementStage(models['right'])
-    crop = CropConfig(stage.input_size, stage.crop_margin)
+    crop = CropConfig(stage.input_size, stage.crop_margin, stage.crop_upright)
     book = ScoreBook()
     for hand in HeldOutHands(folder, models):
         if not all(hand.is_found):

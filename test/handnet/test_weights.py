@@ -11,7 +11,7 @@ from realhands_ros.hand.model_file import (
     mirrored_hand_model_data,
 )
 from realhands_ros.handnet.network import HandNet, example_input
-from realhands_ros.handnet.weights import load_weights, save_weights
+from realhands_ros.handnet.weights import average_weights, load_weights, save_weights
 from realhands_ros.handnet.weights_info import WeightsInfo, shape_basis_key
 
 
@@ -96,3 +96,16 @@ def test_key_of_the_shape_basis_is_that_of_the_model_not_of_the_hand():
     assert shape_basis_key(right) == shape_basis_key(left)
     other = dataclasses.replace(right, shapedirs=right.shapedirs[..., ::-1])
     assert shape_basis_key(other) != shape_basis_key(right)
+
+
+def test_the_mean_of_two_networks_lies_between_them(tiny_config):
+    torch.manual_seed(0)
+    first, second = HandNet(tiny_config), HandNet(tiny_config)
+    mean = average_weights(first, second)
+    torch.testing.assert_close(
+        mean.regressor.pose.weight,
+        0.5 * (first.regressor.pose.weight + second.regressor.pose.weight),
+    )
+    other = HandNet(dataclasses.replace(tiny_config, base_channels=(32, 16)))
+    with pytest.raises(WeightsError, match='base_channels'):
+        average_weights(first, other)
