@@ -96,6 +96,43 @@ def test_a_left_hand_is_the_mirror_image_of_a_right_one(stage, mesh, cameras):
     np.testing.assert_allclose(left.keypoints_cam, mirror_points(right.keypoints_cam), atol=1e-5)
 
 
+def test_world_landmarks_are_turned_with_a_left_hand(stage, mesh, cameras, sampler, sample):
+    keypoints = stage(mesh, cameras).keypoints_cam + 0.01 * np.random.default_rng(0).normal(
+        size=(21, 3)
+    )
+    right = replace(mesh, world_landmarks=tuple(keypoints @ c.rotation.T for c in cameras))
+    left = replace(
+        _mirrored(mesh, SIZE + 30),
+        world_landmarks=tuple(mirror_points(points) for points in right.world_landmarks),
+    )
+    without = stage(mesh, cameras).keypoints_cam
+    refined = stage(right, cameras).keypoints_cam
+    assert np.abs(refined - without).max() > 1e-5
+    mirrored = stage(left, [mirror_camera(camera) for camera in cameras]).keypoints_cam
+    np.testing.assert_allclose(mirrored, mirror_points(refined), atol=1e-5)
+
+
+def test_a_refined_mesh_that_fits_is_trusted_whatever_the_network_s_was(stage, mesh, cameras):
+    doubtful = replace(mesh, flags=MeshFlag.STEREO | MeshFlag.LOW_CONFIDENCE)
+    assert stage(doubtful, cameras).flags == MeshFlag.STEREO
+    # Without keypoints nobody can tell.
+    views = tuple(replace(view, keypoint_scores=np.zeros(21)) for view in mesh.views)
+    assert stage(replace(doubtful, views=views), cameras).flags & MeshFlag.LOW_CONFIDENCE
+
+
+def test_a_refined_mesh_far_from_keypoints_or_mask_is_not_trusted(stage, mesh, cameras):
+    rng = np.random.default_rng(0)
+    scattered = tuple(
+        replace(view, keypoints_px=view.keypoints_px + rng.normal(scale=12.0, size=(21, 2)))
+        for view in mesh.views
+    )
+    assert stage(replace(mesh, views=scattered), cameras).flags & MeshFlag.LOW_CONFIDENCE
+    elsewhere = np.zeros((SIZE, SIZE), np.uint8)
+    elsewhere[-30:, -30:] = 255
+    masked = tuple(replace(view, silhouette=elsewhere) for view in mesh.views)
+    assert stage(replace(mesh, views=masked), cameras).flags & MeshFlag.LOW_CONFIDENCE
+
+
 def test_one_view_rests_on_the_prior_of_size(stage, mesh, cameras):
     refined = stage(replace(mesh, flags=MeshFlag.STEREO, views=mesh.views[:1]), cameras[:1])
     assert refined.flags == MeshFlag.SCALE_PRIOR
