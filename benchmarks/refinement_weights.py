@@ -166,7 +166,7 @@ def rendered_hands(
         side: load_hand_model_data(default_model_folder(), side) for side in ('left', 'right')
     }
     stage = HandNetStage(handnet)
-    crop = CropConfig(stage.input_size, stage.crop_margin)
+    crop = CropConfig(stage.input_size, stage.crop_margin, stage.crop_upright)
     hands: dict[str, list[Rendered]] = {'one view': [], 'two views': []}
     for hand in tqdm(HeldOutHands(dataset, models, samples), unit='hand', dynamic_ncols=True):
         for name, eyes in (('one view', (RIGHT,)), ('two views', BOTH)):
