@@ -64,7 +64,6 @@ def _photographs(photographs: Mapping[str, Mapping[str, EvaluationResult]]) -> s
         for network, result in results.items():
             rows += _photograph_rows(folder, network, result)
     columns = [
-        'folder',
         '',
         '2D %',
         'PA-MPJPE proper mm',
