@@ -244,6 +244,7 @@ def test_a_bad_camera_beside_the_good_one_is_reported_and_survived(system, liste
 
 @pytest.mark.parametrize('name', ['handnet_node', 'keypoint_node'])
 def test_a_killed_node_comes_back_and_the_others_go_on(system, listener, name):
+    listener.wait(lambda: with_hands(listener.got[MESHES]), 'meshes')
     before = system.nodes()
     os.kill(before[name], signal.SIGKILL)
     # It may be back between two looks, under another process number.
