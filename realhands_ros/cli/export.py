@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,18 +71,16 @@ def run_openvino(args: argparse.Namespace) -> int:
     batches: list[TrainingBatch] = []
     if args.calibrate or args.photographs:
         noise = KeypointNoise.load(args.noise) if args.noise else KeypointNoise.isotropic()
-        stream = BatchStream(
-            training_source(
-                RunData(
-                    synthetic=args.calibrate, photographs=args.photographs, photograph_share=0.5
-                )
-            ),
-            Preparation(info.config, noise, AS_DEPLOYED),
-            hands=1,
-            seed=_SEED,
-            steps=args.hands,
+        source = training_source(
+            RunData(synthetic=args.calibrate, photographs=args.photographs, photograph_share=0.5)
         )
-        batches = [stream[step] for step in range(len(stream))]
+        # A view that lost the hand has no keypoints: those ranges must be measured too.
+        for deployed in (AS_DEPLOYED, replace(AS_DEPLOYED, hide_all=1.0)):
+            preparation = Preparation(info.config, noise, deployed)
+            stream = BatchStream(
+                source, preparation, hands=1, seed=_SEED, steps=max(1, args.hands // 2)
+            )
+            batches += [stream[step] for step in range(len(stream))]
     export_openvino(network, info, args.out, batches)
     kind = f'8-bit convolutions, calibrated on {len(batches)} hands' if batches else 'float'
     print(f'{args.out}: {info.config.name}, {kind}')
