@@ -17,8 +17,8 @@ from realhands_ros.handnet.weights_info import WeightsInfo
 from realhands_ros.openvino_runtime import has_openvino
 from realhands_ros.training.batch import TrainingBatch
 
-# Rotations and metres need more digits than 8 bits have, and so do the keypoints' coordinates, which
-# may be NaN besides: whatever prepares the inputs lies outside of the network's modules and has
+# Rotations and metres need more digits than 8 bits have, and so do the keypoints' coordinates,
+# which may be NaN besides: what prepares the inputs lies outside of the network's modules and has
 # names of its own.
 _IN_FLOAT = ['.*regressor.*', '.*stereo.*', '^aten::.*', '^Multiply_.*']
 
