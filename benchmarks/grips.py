@@ -33,7 +33,7 @@ from realhands_ros.geometry.alignment import align_points
 from realhands_ros.handnet.stage import HandNetStageConfig
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
 from realhands_ros.refinement.refiner import RefinementConfig
-from realhands_ros.synthesis.choreography import MOTIONS, Motion
+from realhands_ros.synthesis.config import MOTIONS, Motion
 from realhands_ros.synthesis.fast.renderer import FastRenderer
 from realhands_ros.synthesis.film import Film, FilmSettings
 from realhands_ros.synthesis.film_rendering import render_frame
