@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from realhands_ros.data.hands import HandMesh, MeshFlag
+from realhands_ros.data.topology import NUM_KEYPOINTS
 from realhands_ros.data.truth import TrueHand
 from realhands_ros.evaluation.image_folder import ImageFolder
 from realhands_ros.evaluation.methods import Reconstruction
@@ -30,6 +31,7 @@ from realhands_ros.evaluation.sources.held_out import BOTH, RIGHT, HeldOutHands
 from realhands_ros.geometry.camera import PinholeCamera
 from realhands_ros.hand.model_file import default_model_folder, load_hand_model_data
 from realhands_ros.handnet.stage import HandNetStage, HandNetStageConfig
+from realhands_ros.keypoints.keypoint_marks import marks_matrix
 from realhands_ros.keypoints.observer import CropConfig
 from realhands_ros.keypoints.stage import KeypointStageConfig
 from realhands_ros.pipeline import HandPipeline, PipelineConfig
@@ -79,7 +81,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     renderings = rendered_hands(args.dataset, handnet, args.samples) if args.dataset else {}
     energies = {'default': EnergyConfig()} if args.only_default else settings()
     for name, hands in photographs.items():
-        print(f'{name}: {len(hands)} hands found, {detector_error(hands):.2f} % by the detector')
+        shifted = detector_error(hands, np.linalg.inv(marks_matrix('mediapipe')))
+        print(
+            f'{name}: {len(hands)} hands found, detected keypoints off by '
+            f'{detector_error(hands, np.eye(NUM_KEYPOINTS)):.2f} %, where their marks put the '
+            f"model's joints {shifted:.2f} %"
+        )
     for name, energy in {'regressed': None, **energies}.items():
         print_row(name, energy, photographs, renderings)
 
@@ -152,9 +159,12 @@ def error_percent(points_px: FloatArray, joints_px: FloatArray) -> float:
     return float(100.0 * np.nanmean(distance) / size_px(joints_px))
 
 
-def detector_error(hands: Sequence[Marked]) -> float:
-    """Return the 2D error of the detected keypoints, % of the hand."""
-    errors = [error_percent(hand.mesh.views[0].keypoints_px, hand.joints_px) for hand in hands]
+def detector_error(hands: Sequence[Marked], to_joints: FloatArray) -> float:
+    """Return the 2D error of the detected keypoints, taken by a matrix (21, 21), % of the hand."""
+    errors = [
+        error_percent(to_joints @ hand.mesh.views[0].keypoints_px, hand.joints_px)
+        for hand in hands
+    ]
     return float(np.mean(errors)) if errors else float('nan')
 
 

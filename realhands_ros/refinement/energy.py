@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realhands_ros.data.topology import NUM_VERTICES
 from realhands_ros.hand.fast_model import FastHandOutput
@@ -36,6 +37,7 @@ from realhands_ros.refinement.parameter_terms import (
     ParameterTerms,
 )
 from realhands_ros.refinement.refinement_model import TIP_KEYPOINTS, TIP_VERTICES, RefinementModel
+from realhands_ros.refinement.sharp_silhouette import draw_faces
 from realhands_ros.refinement.silhouette_settings import Renderer
 from realhands_ros.refinement.silhouette_term import SilhouetteTerm
 from realhands_ros.refinement.view_set import ViewSet
@@ -159,7 +161,8 @@ class Energy:
     The energy of one hand in its views.
 
     ``start`` are the parameters that came in and ``last`` those of the last frame, if there is
-    one.
+    one. The attribute ``start`` is the hand at the first, whose mesh says which keypoints it
+    hides.
     """
 
     def __init__(
@@ -177,7 +180,9 @@ class Energy:
         self.parameter_terms = _parameter_terms(
             model, config, start, last, observed=_observing_views(views)
         )
-        self.precision = self._precision(start)
+        self.start = self.pose(start)
+        self.start_face_ids = _drawn(self.start, model, views)
+        self.precision = self._precision()
         self.world = WorldLandmarks(views, views.world_landmarks, _world_marks(config))
         self.silhouettes = SilhouetteTerm(
             model.faces,
@@ -199,18 +204,21 @@ class Energy:
             *self.views.project(self.marks @ keypoints),
         )
 
-    def _precision(self, start: HandParameters) -> FloatArray:
+    def _precision(self) -> FloatArray:
         """Return how precise the detected keypoints are (B, 21), 1/NDC, if the start is right."""
-        views, hidden_noise = self.views, self.config.hidden_noise
-        behind = np.zeros(views.keypoint_weights.shape)
-        if hidden_noise > 0.0 and self.config.keypoints > 0.0:
-            posed = self.pose(start)
-            behind = depth_behind(
-                posed.vertices_px, posed.vertices_depth, posed.keypoints_px,
-                posed.keypoints_depth, self.model.faces, (views.height, views.width),
-            )  # fmt: skip
-        noise = marks_noise(self.config.keypoint_marks)
-        return keypoint_precision(views, noise, hidden_noise, behind)
+        start, config = self.start, self.config
+        behind = depth_behind(
+            self.start_face_ids, self.model.faces, start.vertices_depth, start.keypoints_px,
+            start.keypoints_depth,
+        )  # fmt: skip
+        noise = marks_noise(config.keypoint_marks)
+        return keypoint_precision(self.views, noise, config.hidden_noise, behind)
+
+    def drawn(self, posed: PosedHand) -> tuple[NDArray[np.int32], ...]:
+        """Return the triangles (H, W) that the pixels of each view see, NO_FACE where none."""
+        if posed is self.start:
+            return self.start_face_ids
+        return _drawn(posed, self.model, self.views)
 
     def value(self, posed: PosedHand, sigma: float) -> float:
         """Return the energy with silhouettes of softness ``sigma`` (NDC squared)."""
@@ -307,6 +315,15 @@ def _world_marks(config: EnergyConfig) -> FloatArray:
     if config.keypoint_marks == 'mediapipe':
         return world_marks_matrix()
     return marks_matrix(config.keypoint_marks)
+
+
+def _drawn(
+    posed: PosedHand, model: RefinementModel, views: ViewSet
+) -> tuple[NDArray[np.int32], ...]:
+    return tuple(
+        draw_faces(pixels, depth, model.faces, views.height, views.width)
+        for pixels, depth in zip(posed.vertices_px, posed.vertices_depth, strict=True)
+    )
 
 
 def _observing_views(views: ViewSet) -> int:

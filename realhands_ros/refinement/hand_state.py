@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from realhands_ros.refinement.energy import Energy, PosedHand
 from realhands_ros.refinement.hand_estimate import HandParameters
-from realhands_ros.refinement.sharp_silhouette import draw_faces
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +34,11 @@ class HandState:
 def sharp_state(energy: Energy, posed: PosedHand) -> HandState:
     """Return the hand with sharp silhouettes; its value is the energy as sigma goes to zero."""
     value = energy.value_without_silhouettes(posed)
-    face_ids = []
+    face_ids = energy.drawn(posed)
     for view, target in enumerate(energy.views.targets):
-        face_id = draw_faces(
-            posed.vertices_px[view], posed.vertices_depth[view], energy.model.faces, *target.shape
-        )
-        value += _silhouette_energy(face_id, target, energy.silhouettes.pixel_weights[view])
-        face_ids.append(face_id)
-    return HandState(posed, value, tuple(face_ids))
+        weights = energy.silhouettes.pixel_weights[view]
+        value += _silhouette_energy(face_ids[view], target, weights)
+    return HandState(posed, value, face_ids)
 
 
 @numba.njit(nogil=True, cache=True, fastmath={'reassoc', 'contract'})

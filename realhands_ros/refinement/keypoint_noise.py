@@ -7,14 +7,16 @@ joint lies behind what is seen. Two views that are both right meet on the epipol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from realhands_ros.geometry.rasterizer import NO_FACE
 from realhands_ros.keypoints.two_view import epipolar_distances
 from realhands_ros.refinement.hand_estimate import FloatArray
 from realhands_ros.refinement.mesh_terms import IntArray
-from realhands_ros.refinement.sharp_silhouette import draw_faces
 from realhands_ros.refinement.view_set import ViewSet
 
 # A joint lies this deep in a finger anyway; metres.
@@ -47,26 +49,23 @@ def keypoint_precision(
 
 
 def depth_behind(
-    vertices_px: FloatArray,
+    face_ids: Sequence[NDArray[np.int32]],
+    faces: IntArray,
     vertices_depth: FloatArray,
     keypoints_px: FloatArray,
     keypoints_depth: FloatArray,
-    faces: IntArray,
-    size: tuple[int, int],
 ) -> FloatArray:
     """
     Return how far keypoints lie behind the surface that hides them, (B, 21) metres.
 
-    Of a mesh projected into B views of ``size`` (height, width), as PosedHand has it; zero outside
-    of the mesh and of the view.
+    ``face_ids`` are the triangles of ``faces`` that the pixels (H, W) of each view see; the rest
+    is as PosedHand has it. Zero outside of the mesh and of the view.
     """
-    behind = np.zeros(keypoints_depth.shape)
-    for view in range(len(behind)):
-        face_id = draw_faces(vertices_px[view], vertices_depth[view], faces, *size)
-        behind[view] = _behind(
-            face_id, faces, vertices_depth[view], keypoints_px[view], keypoints_depth[view]
-        )
-    return behind
+    behind = [
+        _behind(face_id, faces, vertices_depth[view], keypoints_px[view], keypoints_depth[view])
+        for view, face_id in enumerate(face_ids)
+    ]
+    return np.stack(behind)
 
 
 def _size_px(views: ViewSet, view: int) -> float:

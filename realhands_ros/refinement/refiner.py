@@ -84,7 +84,7 @@ class HandRefiner:
 
     def _refine(self, estimate: HandEstimate, deadline: Deadline) -> Refinement:
         start = estimate.parameters
-        output, vertices, _ = self._model.pose(start)
+        _, vertices, _ = self._model.pose(start)
         if not (start.is_finite and np.isfinite(vertices).all()):
             flags = RefinementFlag.INVALID_PARAMETERS
             return self._unrefined(_NEUTRAL_HAND, flags, deadline)
@@ -93,7 +93,7 @@ class HandRefiner:
             return self._unrefined(start, flags, deadline)
         last = estimate.last if estimate.last and estimate.last.is_finite else None
         energy = Energy(self._model, ViewSet(views), self._config.energy, start, last)
-        before = sharp_state(energy, energy.pose(start, output))
+        before = sharp_state(energy, energy.start)
         result = self._optimiser.minimise(energy, before, deadline)
         if result.stopped_by == 'budget':
             flags |= RefinementFlag.OUT_OF_TIME

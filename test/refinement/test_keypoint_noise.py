@@ -69,14 +69,13 @@ def test_unknown_keypoints_and_views_without_any(views):
 
 def test_depth_is_measured_from_the_surface_that_hides_a_point(model, sample):
     energy = Energy(model, ViewSet(sample.estimate.views), EnergyConfig(), sample.truth)
-    posed = energy.pose(sample.truth)
-    size = energy.views.height, energy.views.width
+    posed = energy.start
 
     def behind(shift_m):
         depth = posed.vertices_depth[:, :21] + shift_m
         return depth_behind(
-            posed.vertices_px, posed.vertices_depth, posed.vertices_px[:, :21], depth,
-            model.faces, size,
+            energy.start_face_ids, model.faces, posed.vertices_depth, posed.vertices_px[:, :21],
+            depth,
         )  # fmt: skip
 
     surface, deeper = behind(0.0), behind(0.05)

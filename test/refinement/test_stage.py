@@ -96,7 +96,9 @@ def test_a_left_hand_is_the_mirror_image_of_a_right_one(stage, mesh, cameras):
     np.testing.assert_allclose(left.keypoints_cam, mirror_points(right.keypoints_cam), atol=1e-5)
 
 
-def test_world_landmarks_are_turned_with_a_left_hand(stage, mesh, cameras, sampler, sample):
+def test_world_landmarks_are_turned_with_a_left_hand(models, mesh, cameras):
+    energy = EnergyConfig(world_landmarks=0.003)
+    stage = RefinementStage(models['right'], RefinementConfig(energy=energy))
     keypoints = stage(mesh, cameras).keypoints_cam + 0.01 * np.random.default_rng(0).normal(
         size=(21, 3)
     )
