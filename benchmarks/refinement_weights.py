@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('--dataset', type=Path, default=None, help='held-out synthetic hands')
     parser.add_argument('--samples', type=int, default=None, help='only the first ones')
+    parser.add_argument('--skip', type=int, default=0, help='leave out the first ones')
     parser.add_argument(
         '--photographs', type=Path, nargs='*', default=[], help='annotated folders'
     )
@@ -78,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     handnet = HandNetStageConfig(args.weights)
     photographs = {folder.name: marked_hands(folder, handnet) for folder in args.photographs}
-    renderings = rendered_hands(args.dataset, handnet, args.samples) if args.dataset else {}
+    renderings = (
+        rendered_hands(args.dataset, handnet, args.samples, args.skip) if args.dataset else {}
+    )
     energies = {'default': EnergyConfig()} if args.only_default else settings()
     for name, hands in photographs.items():
         shifted = detector_error(hands, np.linalg.inv(marks_matrix('mediapipe')))
@@ -169,7 +173,7 @@ def detector_error(hands: Sequence[Marked], to_joints: FloatArray) -> float:
 
 
 def rendered_hands(
-    dataset: Path, handnet: HandNetStageConfig, samples: int | None
+    dataset: Path, handnet: HandNetStageConfig, samples: int | None, skip: int
 ) -> dict[str, list[Rendered]]:
     """Return the hands that were found in all views, seen by one view and by two."""
     models = {
@@ -178,7 +182,8 @@ def rendered_hands(
     stage = HandNetStage(handnet)
     crop = CropConfig(stage.input_size, stage.crop_margin, stage.crop_upright)
     hands: dict[str, list[Rendered]] = {'one view': [], 'two views': []}
-    for hand in tqdm(HeldOutHands(dataset, models, samples), unit='hand', dynamic_ncols=True):
+    source = HeldOutHands(dataset, models, samples)
+    for hand in islice(tqdm(source, unit='hand', dynamic_ncols=True), skip, None):
         for name, eyes in (('one view', (RIGHT,)), ('two views', BOTH)):
             if not all(hand.is_found[eye] for eye in eyes):
                 continue
